@@ -1,0 +1,1 @@
+"""Everything that runs beside the robot: its interface, the runtime nodes, the guard."""

@@ -1,0 +1,29 @@
+"""End effectors, one file each: their topics' numbers to and from 0 (open) … 1 (closed)."""
+
+from __future__ import annotations
+
+from typing import Dict
+
+from kuavo_deploy.robot.end_effectors.base import EndEffector
+from kuavo_deploy.robot.end_effectors.claw import Claw
+from kuavo_deploy.robot.end_effectors.dexhand import DexHand
+from kuavo_deploy.robot.end_effectors.gripper_2f85 import Gripper2F85
+
+END_EFFECTORS: Dict[str, EndEffector] = {
+    effector.name: effector for effector in (Claw(), DexHand(), Gripper2F85())
+}
+_ALIASES = {"claw": "lejuclaw", "leju_claw": "lejuclaw", "dexhand": "qiangnao", "2f85": "rq2f85"}
+
+
+def get_end_effector(name: str) -> EndEffector:
+    """The end effector called `name` (the robot's `/end_effector_type` or a common alias)."""
+    effector = END_EFFECTORS.get(_ALIASES.get(name, name))
+    if effector is None:
+        raise ValueError(
+            "unknown end effector %r: choose from %s"
+            % (name, ", ".join(sorted(END_EFFECTORS) + sorted(_ALIASES)))
+        )
+    return effector
+
+
+__all__ = ["END_EFFECTORS", "Claw", "DexHand", "EndEffector", "Gripper2F85", "get_end_effector"]
