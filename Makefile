@@ -1,0 +1,35 @@
+# Every target sets up what it needs by itself; a second call starts at once.
+# `make help` lists them.
+
+SHELL := /bin/bash
+PYTEST_ARGS ?=
+PYTEST_WORKERS ?= 2
+TASK ?= weighing
+IN_ENV := . ./env.sh &&
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-all lint lock clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+setup:  ## install ROS 1, the virtual environment .venv and the locked packages
+	@tools/setup.sh
+
+demo: setup  ## the simulated robot doing a task (TASK=weighing), video in outputs/demo
+	@$(IN_ENV) kuavo sim demo --task $(TASK) --out outputs/demo
+
+lint: setup  ## style, types and shell scripts
+	@tools/lint.sh
+
+test: setup lint  ## lint and the fast tests
+	@$(IN_ENV) python -m pytest -n $(PYTEST_WORKERS) -m "not slow" $(PYTEST_ARGS)
+
+test-all: setup lint  ## the same with the slow tests
+	@$(IN_ENV) python -m pytest -n $(PYTEST_WORKERS) $(PYTEST_ARGS)
+
+lock: setup  ## requirements.in -> requirements_total.txt
+	@tools/lock.sh
+
+clean:  ## remove the virtual environment and the tools (not your outputs)
+	rm -rf .venv .tools
