@@ -1,0 +1,69 @@
+"""The `kuavo` command: puts the groups together and turns user errors into sentences."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from kuavo_cli.errors import UserError
+from kuavo_cli.lazy import LazyGroup, Member
+
+HELP = """Tools for the Leju Kuavo humanoid: a simulated robot, recordings, training, deployment.
+
+[bold]First steps[/bold]
+
+  kuavo doctor                      is everything in place?
+
+  kuavo sim demo --task weighing    the robot at work, with a video
+
+  kuavo sim record --task weighing --episodes 5 --out outputs/w5
+
+  kuavo data check outputs/w5       what is in these recordings?
+
+Every command explains itself with --help. Commands that measure something take --json FILE.
+Exit codes: 0 fine, 1 the work or the check failed, 2 the command was mistyped.
+"""
+
+
+class Groups(LazyGroup):
+    """What `kuavo` offers, in the order of use."""
+
+    members = {
+        "doctor": Member(
+            "kuavo_cli.doctor.command", "Check the set-up; every problem with its fix."
+        ),
+        "sim": Member("kuavo_sim.cli", "The simulated Kuavo: demo, expert, record."),
+        "data": Member("kuavo_train.data.cli", "Recordings: convert bags, check, view."),
+    }
+
+
+app = typer.Typer(
+    cls=Groups,
+    help=HELP,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def _root() -> None:
+    pass
+
+
+def main() -> None:
+    """Entry point of the `kuavo` command."""
+    try:
+        app(prog_name="kuavo")
+    except UserError as error:
+        print(f"kuavo: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("kuavo: interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()
