@@ -1,0 +1,187 @@
+"""Normalization statistics: one set for the whole chain of stages, never replaced.
+
+Chosen is **mean and standard deviation**, not quantiles or minimum and maximum:
+
+* flow matching starts from N(0, 1) noise, so targets of unit variance put signal and noise on one
+  scale; SmolVLA was pretrained that way and stock lerobot reads it;
+* a later task that leaves an earlier task's range must not be clipped or squeezed; an affine map
+  has no edge, and its two numbers are robust where a minimum is set by one bad frame.
+
+Two guards come with it. Every task weighs the same, however many frames it has, so that a long
+task doesn't set the scale of all. And a deviation has a floor (arms 0.05 rad, hands and move
+0.05, base 0.05 m or rad): an arm that no demonstration moves would otherwise turn the policy's
+smallest error into noise of full scale, and a later task that does move it would be far out.
+
+The set is computed before stage 1 over the training episodes of *all* tasks of the curriculum,
+or fixed by the robot's limits where later tasks are not recorded yet. It is hashed, travels in
+every checkpoint, and a stage refuses a parent whose hash differs. Base dimensions count only the
+tasks that recorded them (the completion of standing tasks carries no scale).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Iterable, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kuavo_deploy.robot.layout import ARM_INDICES, HAND_INDICES, MOVE
+from kuavo_deploy.robot.topics import ACTION_FEATURE, STATE_FEATURE
+from kuavo_deploy.robot.version import RobotLimits
+from kuavo_train.errors import CheckpointError, DataError
+from kuavo_train.policy.action_space import STATE_DIM, UNIFIED_DIM
+
+FILE = "normalization.json"
+STD_FLOOR = 0.05
+_DIMS = {STATE_FEATURE: STATE_DIM, ACTION_FEATURE: UNIFIED_DIM}
+
+
+@dataclass(frozen=True)
+class TaskVectors:
+    """What one task contributes: its training frames.
+
+    states: (N, 16). actions: (N, 16) or (N, 20), as recorded.
+    """
+
+    states: np.ndarray
+    actions: np.ndarray
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Mean and deviation per feature, float32, and where they come from.
+
+    values: {"observation.state": {"mean": (16,), "std": (16,)}, "action": {… (20,)}}.
+    source: one sentence.
+    """
+
+    values: Mapping[str, Mapping[str, np.ndarray]]
+    source: str
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 over names, shapes and exact bytes of the numbers."""
+        digest = hashlib.sha256()
+        for feature in sorted(self.values):
+            for name in sorted(self.values[feature]):
+                array = np.ascontiguousarray(self.values[feature][name], dtype="<f4")
+                digest.update(f"{feature}.{name}{array.shape}".encode())
+                digest.update(array.tobytes())
+        return digest.hexdigest()
+
+    def tensors(self) -> dict[str, dict[str, Tensor]]:
+        """As lerobot's processors take them."""
+        return {
+            feature: {name: torch.from_numpy(np.array(array)) for name, array in stats.items()}
+            for feature, stats in self.values.items()
+        }
+
+    def to_json(self) -> str:
+        """A readable form that reads back bit by bit (a float32 survives as a decimal)."""
+        values = {
+            feature: {name: [float(x) for x in array] for name, array in stats.items()}
+            for feature, stats in self.values.items()
+        }
+        content = {"hash": self.hash, "source": self.source, "values": values}
+        return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, file: Path) -> Statistics:
+        """Read what `to_json` wrote.
+
+        Raises:
+            CheckpointError: missing, unreadable, of another robot's dimensions, or altered.
+        """
+        try:
+            content = json.loads(file.read_text(encoding="utf-8"))
+            values = {
+                feature: {
+                    name: np.asarray(content["values"][feature][name], np.float32)
+                    for name in ("mean", "std")
+                }
+                for feature in _DIMS
+            }
+        except FileNotFoundError:
+            raise CheckpointError(f"normalization statistics missing: no {file}") from None
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(f"{file} holds no normalization statistics: {error!r}") from error
+        statistics = cls(values, content.get("source", ""))
+        check(statistics, str(file))
+        if statistics.hash != content.get("hash"):
+            raise CheckpointError(f"{file} was altered: its numbers don't match its hash")
+        return statistics
+
+
+def check(statistics: Statistics, where: str) -> None:
+    """Raise CheckpointError unless every number is there, finite, and a deviation positive."""
+    for feature, dim in _DIMS.items():
+        for name in ("mean", "std"):
+            array = statistics.values.get(feature, {}).get(name)
+            if array is None:
+                raise CheckpointError(f"{where}: no {name} of {feature}")
+            if array.shape != (dim,):
+                raise CheckpointError(
+                    f"{where}: {name} of {feature} has {array.size} numbers, this robot has {dim}"
+                )
+            if not np.isfinite(array).all() or (name == "std" and not (array > 0).all()):
+                raise CheckpointError(f"{where}: {name} of {feature} is not usable: {array}")
+
+
+def from_data(vectors: Mapping[str, TaskVectors]) -> Statistics:
+    """Pool the tasks' training frames, each task with the same weight.
+
+    Args:
+        vectors: by task name, training episodes only.
+    """
+    if not vectors:
+        raise DataError("no task to compute normalization statistics from")
+    state = _pooled([v.states for v in vectors.values()], STATE_DIM)
+    action = _pooled([v.actions for v in vectors.values()], UNIFIED_DIM)
+    return Statistics(
+        {STATE_FEATURE: state, ACTION_FEATURE: action},
+        f"training episodes of {', '.join(vectors)}, each task weighing the same",
+    )
+
+
+def from_limits(limits: RobotLimits, workspace: float) -> Statistics:
+    """Statistics that need no data: a uniform distribution over the robot's limits.
+
+    Args:
+        limits: of the configured robot version.
+        workspace: the base stays within ± this [m].
+    """
+    lower = np.zeros(UNIFIED_DIM)
+    upper = np.ones(UNIFIED_DIM)
+    lower[list(ARM_INDICES)], upper[list(ARM_INDICES)] = limits.lower, limits.upper
+    lower[16:18], upper[16:18] = -workspace, workspace
+    lower[18], upper[18] = -np.pi, np.pi
+    mean, std = (lower + upper) / 2, (upper - lower) / np.sqrt(12)
+    values = {
+        feature: {"mean": mean[:dim].astype(np.float32), "std": std[:dim].astype(np.float32)}
+        for feature, dim in _DIMS.items()
+    }
+    assert set(HAND_INDICES) | set(ARM_INDICES) | {16, 17, 18, MOVE} == set(range(UNIFIED_DIM))
+    return Statistics(values, "the robot's joint limits (uniform), no data")
+
+
+def _pooled(arrays: Iterable[np.ndarray], dim: int) -> dict[str, np.ndarray]:
+    """Mean and deviation of equal mixtures, per dimension over the tasks that recorded it."""
+    means: list[list[float]] = [[] for _ in range(dim)]
+    squares: list[list[float]] = [[] for _ in range(dim)]
+    for array in arrays:
+        for index in range(array.shape[1]):
+            column = array[:, index].astype(np.float64)
+            means[index].append(float(column.mean()))
+            squares[index].append(float((column**2).mean()))
+    mean = np.array([np.mean(values) if values else 0.0 for values in means])
+    second = np.array([np.mean(values) if values else 1.0 for values in squares])
+    std = np.sqrt(np.maximum(second - mean**2, 0.0))
+    return {
+        "mean": mean.astype(np.float32),
+        "std": np.maximum(std, STD_FLOOR).astype(np.float32),
+    }
