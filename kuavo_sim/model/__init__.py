@@ -1,0 +1,1 @@
+"""The robot's and the workshop's MuJoCo models, made of primitive shapes."""

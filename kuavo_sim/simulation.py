@@ -1,0 +1,124 @@
+"""One scene with the robot in it, stepped and rendered; no ROS and no gym.
+
+    sim = Simulation("weighing", seed=3)
+    sim.robot.command_arms(...); sim.step(); image = sim.render("head_cam_h", 480, 640)
+"""
+
+from __future__ import annotations
+
+import mujoco
+import numpy as np
+
+from kuavo_sim.grasp import GraspStabilizer, add_grasp_welds
+from kuavo_sim.model.workshop import workshop
+from kuavo_sim.robot import Robot
+from kuavo_sim.scenes import Scene, TaskProgress, scene_class
+
+JUDGE_EVERY = 5
+"""Grasps and rubrics are looked at every 5th physics step: 100 Hz."""
+_SETTLE_STEPS = 150
+_VISIBLE_GROUPS = (0, 1, 2)
+
+
+class Simulation:
+    """A MuJoCo world for one task and seed.
+
+    Args:
+        task: the name of a scene.
+        seed: everything random in the scene follows from it.
+
+    Attributes:
+        robot: drives and reads the robot. scene: the task's scene. grasps: who holds what.
+        command: shape (16,) or (20,): the action in force now (see `kuavo_sim.env`).
+    """
+
+    def __init__(self, task: str, seed: int) -> None:
+        self.task, self.seed = task, seed
+        self.scene: Scene = scene_class(task)(np.random.default_rng(seed))
+        spec = workshop(self.scene.lighting)
+        self.scene.build(spec)
+        add_grasp_welds(spec, self.scene.graspable)
+        self.model = spec.compile()
+        self.data = mujoco.MjData(self.model)
+        self.robot = Robot(self.model, self.data)
+        self.robot.place(self.scene.start_arms, self.scene.head, self.scene.start_closures)
+        self.grasps = GraspStabilizer(self.model, self.data, self.robot, self.scene.graspable)
+        self.scene.start(self)
+        self._renderers: dict[tuple[int, int], mujoco.Renderer] = {}
+        self._settle()
+        self.rubrics = self.scene.rubrics()
+        self.command = np.zeros(0)
+        self._steps = 0
+
+    def _settle(self) -> None:
+        # objects drop the last millimetre and the servos take up the load before time starts
+        for _ in range(_SETTLE_STEPS):
+            self.robot.update()
+            mujoco.mj_step(self.model, self.data)
+        self.data.time = 0.0
+        mujoco.mj_forward(self.model, self.data)
+
+    @property
+    def time(self) -> float:
+        """Simulated time [s]."""
+        return self.data.time
+
+    @property
+    def timestep(self) -> float:
+        """[s]"""
+        return self.model.opt.timestep
+
+    @property
+    def progress(self) -> TaskProgress:
+        """How far the scene's own task is."""
+        return self.rubrics[0].progress
+
+    @property
+    def outcomes(self) -> dict[str, TaskProgress]:
+        """Progress of every task that can be done in this scene, by name."""
+        return {rubric.task: rubric.progress for rubric in self.rubrics}
+
+    def step(self) -> None:
+        """One physics step."""
+        self.robot.update()
+        self.scene.update(self)
+        mujoco.mj_step(self.model, self.data)
+        self._steps += 1
+        if self._steps % JUDGE_EVERY == 0:
+            self.grasps.update()
+            for rubric in self.rubrics:
+                rubric.update(self)
+
+    def render(self, camera: str, height: int, width: int) -> np.ndarray:
+        """The image of a camera: (height, width, 3) uint8 RGB."""
+        renderer = self._renderer(height, width)
+        renderer.update_scene(self.data, camera, self._options())
+        return renderer.render()
+
+    def render_depth(self, camera: str, height: int, width: int) -> np.ndarray:
+        """Distance along the camera's axis: (height, width) float32 [m]."""
+        renderer = self._renderer(height, width)
+        renderer.enable_depth_rendering()
+        try:
+            renderer.update_scene(self.data, camera, self._options())
+            return renderer.render()
+        finally:
+            renderer.disable_depth_rendering()
+
+    def close(self) -> None:
+        """Free the GL contexts."""
+        for renderer in self._renderers.values():
+            renderer.close()
+        self._renderers.clear()
+
+    def _renderer(self, height: int, width: int) -> mujoco.Renderer:
+        key = (height, width)
+        if key not in self._renderers:
+            self._renderers[key] = mujoco.Renderer(self.model, height, width)
+        return self._renderers[key]
+
+    def _options(self) -> mujoco.MjvOption:
+        options = mujoco.MjvOption()
+        options.geomgroup[:] = [group in _VISIBLE_GROUPS for group in range(6)]
+        options.sitegroup[:] = 0
+        return options
