@@ -69,6 +69,8 @@ _kuavo_env() {
             . "$1/.venv/bin/activate"
             ;;
     esac
+    # The environment brings a CMake 4, and catkin's files ask for one before 3.5.
+    export CMAKE_POLICY_VERSION_MINIMUM="${CMAKE_POLICY_VERSION_MINIMUM:-3.5}"
     # Without a screen MuJoCo renders through EGL.
     if [ -z "${MUJOCO_GL:-}" ] && [ -z "${DISPLAY:-}" ]; then
         export MUJOCO_GL=egl
