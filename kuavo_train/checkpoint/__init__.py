@@ -1,0 +1,1 @@
+"""Checkpoints: self-contained folders, written atomically, verified when read."""

@@ -1,0 +1,99 @@
+"""Read a checkpoint: verified, without a network, wherever the folder was copied to."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lerobot.configs.policies import PreTrainedConfig
+from lerobot.policies.smolvla.modeling_smolvla import SmolVLAPolicy
+
+from kuavo_deploy.robot.topics import IMAGE_FEATURES
+from kuavo_train.checkpoint.manifest import Manifest, read_manifest, verify
+from kuavo_train.checkpoint.processors import make_processors
+from kuavo_train.checkpoint.writer import VLM
+from kuavo_train.errors import CheckpointError
+from kuavo_train.policy import normalization
+from kuavo_train.policy.action_space import STATE_DIM, UNIFIED_DIM
+from kuavo_train.policy.normalization import Statistics
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A verified checkpoint, not loaded yet."""
+
+    path: Path
+    manifest: Manifest
+    statistics: Statistics
+    config: Any
+
+
+@dataclass(frozen=True)
+class LoadedPolicy:
+    """A policy and its two pipelines, on one device."""
+
+    policy: SmolVLAPolicy
+    preprocessor: Any
+    postprocessor: Any
+
+
+def open_checkpoint(path: Path | str, check_hashes: bool = True) -> Checkpoint:
+    """Verify a checkpoint folder and read what it says about itself.
+
+    Raises:
+        CheckpointError: missing, incomplete, a byte differs, another robot's dimensions.
+    """
+    folder = Path(path)
+    manifest = read_manifest(folder)
+    if check_hashes:
+        verify(folder, manifest)
+    statistics = Statistics.from_json(folder / normalization.FILE)
+    if statistics.hash != manifest.normalization_hash:
+        raise CheckpointError(f"{folder}: its normalization is not the one its manifest names")
+    config = PreTrainedConfig.from_pretrained(folder)
+    config.vlm_model_name = str((folder / VLM).absolute())
+    _check_robot(config, folder)
+    return Checkpoint(folder, manifest, statistics, config)
+
+
+def load(
+    checkpoint: Checkpoint, device: str | torch.device | None = None, dtype: str = "float32"
+) -> LoadedPolicy:
+    """Load the weights.
+
+    Args:
+        checkpoint: what to load.
+        device: default: the GPU where there is one.
+        dtype: of all weights: float32 or bfloat16.
+    """
+    if dtype not in DTYPES:
+        raise CheckpointError(f"unknown dtype {dtype!r}: choose from {', '.join(DTYPES)}")
+    config = checkpoint.config
+    config.device = str(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    with contextlib.redirect_stdout(io.StringIO()):  # lerobot prints while it builds
+        policy = SmolVLAPolicy.from_pretrained(checkpoint.path, config=config, strict=True)
+    policy.to(DTYPES[dtype])
+    preprocessor, postprocessor = make_processors(config, checkpoint.statistics)
+    return LoadedPolicy(policy, preprocessor, postprocessor)
+
+
+def _check_robot(config: Any, folder: Path) -> None:
+    state, action = config.robot_state_feature, config.action_feature
+    found = (state.shape[0] if state else None, action.shape[0] if action else None)
+    if found != (STATE_DIM, UNIFIED_DIM):
+        raise CheckpointError(
+            f"{folder} was trained for another robot: state and action have {found[0]} and "
+            f"{found[1]} numbers, this robot has {STATE_DIM} and {UNIFIED_DIM}"
+        )
+    unknown = set(config.image_features) - set(IMAGE_FEATURES.values())
+    if unknown or not config.image_features:
+        raise CheckpointError(
+            f"{folder} was trained for other cameras: {', '.join(config.image_features) or 'none'}; "
+            f"this robot has {', '.join(IMAGE_FEATURES.values())}"
+        )

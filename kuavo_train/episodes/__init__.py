@@ -1,0 +1,1 @@
+"""Recorded episodes as training reads them: checked tables, the split, samples, augmentation."""
