@@ -114,7 +114,11 @@ if [ "${1:-}" = --inside ]; then
     mount_root "$ROOT"
     status=0
     for target in "$@"; do
-        phase "make $target" in_root "$target" || { status=$?; break; }
+        phase "make $target" in_root "$target" || {
+            status=$?
+            tail -n 30 "$ROOT$PLACE/.tools/setup.log" 2> /dev/null || true
+            break
+        }
         [ "$target" != setup ] || phase "make setup, again" in_root setup
     done
     printf '== disk: %s\n' "$(du -shx "$ROOT" | cut -f1)"
