@@ -148,6 +148,11 @@ class Robot:
         return self._walk_target is not None or self._data.time < self._settled_at
 
     @property
+    def walk_reference(self) -> Pose2D:
+        """Where the walk is now; the base follows a few centimetres behind."""
+        return Pose2D(*(float(v) for v in self._walk_reference))
+
+    @property
     def arm_positions(self) -> np.ndarray:
         """Shape (14,) [rad], left then right."""
         return self._data.qpos[self._arms.q].copy()
@@ -171,6 +176,11 @@ class Robot:
     def head_positions(self) -> np.ndarray:
         """Shape (2,) [rad]: yaw, pitch."""
         return self._data.qpos[self._head.q].copy()
+
+    @property
+    def head_command(self) -> np.ndarray:
+        """Shape (2,) [rad]: the head's target, yaw and pitch."""
+        return self._data.ctrl[self._head_act].copy()
 
     @property
     def hand_closures(self) -> np.ndarray:

@@ -26,6 +26,10 @@ class EndEffector(ABC):
         """Closures, shape (2,), from the position array of the command message."""
 
     @abstractmethod
+    def state(self, closure: np.ndarray) -> np.ndarray:
+        """The position array of the state message for closures, shape (2,)."""
+
+    @abstractmethod
     def command(self, closure: np.ndarray) -> np.ndarray:
         """The position array of the command message for closures, shape (2,)."""
 

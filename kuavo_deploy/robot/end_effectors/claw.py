@@ -34,6 +34,9 @@ class Claw(EndEffector):
     def closure_from_command(self, position: np.ndarray) -> np.ndarray:
         return self._flip(check_length(position, 2, "the claw's command") / FULL_SCALE)
 
+    def state(self, closure: np.ndarray) -> np.ndarray:
+        return self.command(closure)
+
     def command(self, closure: np.ndarray) -> np.ndarray:
         closure = np.clip(check_length(closure, 2, "a closure"), 0.0, 1.0)
         return self._flip(closure) * FULL_SCALE

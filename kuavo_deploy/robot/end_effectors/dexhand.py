@@ -34,8 +34,11 @@ class DexHand(EndEffector):
         hands = check_length(position, 2 * FINGERS, "the hands' command").reshape(2, FINGERS)
         return hands[:, _DRIVEN].mean(axis=1) / FULL_SCALE
 
-    def command(self, closure: np.ndarray) -> np.ndarray:
+    def state(self, closure: np.ndarray) -> np.ndarray:
         closure = np.clip(check_length(closure, 2, "a closure"), 0.0, 1.0)
         hands = np.full((2, FINGERS), FULL_SCALE)
         hands[:, _DRIVEN] = closure[:, None] * FULL_SCALE
-        return np.rint(hands).reshape(-1)
+        return hands.reshape(-1)
+
+    def command(self, closure: np.ndarray) -> np.ndarray:
+        return np.rint(self.state(closure))

@@ -26,5 +26,8 @@ class Gripper2F85(EndEffector):
     def closure_from_command(self, position: np.ndarray) -> np.ndarray:
         return check_length(position, 2, "the grippers' command") / COMMAND_SCALE
 
+    def state(self, closure: np.ndarray) -> np.ndarray:
+        return np.clip(check_length(closure, 2, "a closure"), 0.0, 1.0) * STATE_SCALE
+
     def command(self, closure: np.ndarray) -> np.ndarray:
         return np.clip(check_length(closure, 2, "a closure"), 0.0, 1.0) * COMMAND_SCALE
