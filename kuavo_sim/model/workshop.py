@@ -19,11 +19,11 @@ class Lighting:
 
     lamp: float = 0.62
     ambient: float = 0.32
-    position: tuple[float, float, float] = (-0.6, 0.9, 3.4)
+    position: tuple[float, float, float] = (-0.2, 0.5, 3.4)
 
     @classmethod
     def random(cls, rng: np.random.Generator) -> "Lighting":
-        position = (-0.6 + rng.uniform(-0.5, 0.5), rng.uniform(-1.2, 1.2), rng.uniform(3.0, 3.8))
+        position = (rng.uniform(-0.5, 0.3), rng.uniform(-0.7, 0.7), rng.uniform(3.0, 3.8))
         return cls(rng.uniform(0.5, 0.72), rng.uniform(0.25, 0.4), position)
 
 
@@ -31,9 +31,11 @@ def workshop(lighting: Lighting) -> mujoco.MjSpec:
     """The robot's model in an empty workshop; scenes add their furniture and objects to it."""
     spec = mujoco.MjSpec.from_file(str(ROBOT_XML))
     spec.modelname = "kuavo_workshop"
-    spec.visual.quality.shadowsize = 2048
+    spec.visual.quality.shadowsize = 1024
     spec.visual.global_.offwidth, spec.visual.global_.offheight = 1280, 960
-    spec.visual.map.znear, spec.visual.map.zfar = 0.01, 20.0
+    spec.visual.map.znear, spec.visual.map.zfar = 0.01, 8.0
+    # a directional lamp's shadow map covers this many extents around the centre: the work cell
+    spec.visual.map.shadowclip = 1.3
     spec.stat.extent, spec.stat.center = 2.0, [0.3, 0.0, 0.8]
     ambient = [lighting.ambient] * 3
     spec.visual.headlight.ambient = ambient
@@ -46,8 +48,7 @@ def workshop(lighting: Lighting) -> mujoco.MjSpec:
         dir=np.array([0.5, 0.0, 0.8]) - lighting.position,
         diffuse=[lighting.lamp] * 3,
         specular=[0.2] * 3,
-        cutoff=60,
-        exponent=1,
+        type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL,
         castshadow=True,
     )
     spec.worldbody.add_camera(
@@ -91,7 +92,8 @@ def _room(spec: mujoco.MjSpec) -> None:
     world = spec.worldbody
     visual = {"contype": 0, "conaffinity": 0}
     world.add_geom(
-        name="floor", type=_G.mjGEOM_PLANE, size=[6, 6, 0.1], material="floor",
+        # infinite: it then stays out of the shadow map, which would speckle it
+        name="floor", type=_G.mjGEOM_PLANE, size=[0, 0, 0.1], material="floor",
         contype=2, conaffinity=15,
     )  # fmt: skip
     for pos, size in (

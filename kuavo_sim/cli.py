@@ -1,0 +1,140 @@
+"""`kuavo sim`: measure the experts, record episodes, take pictures, run the demo."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from kuavo_cli.errors import UserError
+from kuavo_cli.jsonio import write_json
+from kuavo_cli.progress import Progress
+
+os.environ.setdefault("MUJOCO_GL", "egl")
+
+app = typer.Typer(no_args_is_help=True, help="The simulated Kuavo: experts, recording, demo.")
+
+TaskOption = Annotated[
+    str, typer.Option(help="Name, id, 中文 name or alias of a task; for some commands 'all'.")
+]
+JsonOption = Annotated[Optional[Path], typer.Option("--json", help="Write the figures here too.")]  # noqa: UP045
+WorkersOption = Annotated[int, typer.Option(min=1, help="Parallel processes.")]
+
+
+@app.command()
+def expert(
+    task: TaskOption = "all",
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes per task.")] = 20,
+    seed: Annotated[int, typer.Option(min=0, help="First seed; episode i uses seed + i.")] = 0,
+    workers: WorkersOption = os.cpu_count() or 1,
+    json: JsonOption = None,
+) -> None:
+    """Measure how often the scripted experts succeed.
+
+    Example: kuavo sim expert --task all --episodes 200 --json outputs/experts.json
+
+    Exit code 1 when a task's success is below 98 %.
+    """
+    from kuavo_sim.trials import run_experts, summarize
+
+    tasks = _tasks(task)
+    trials = []
+    with Progress("trying", total=episodes * len(tasks), unit="episodes") as progress:
+        for trial in run_experts(tasks, range(seed, seed + episodes), workers):
+            trials.append(trial)
+            progress.advance(note=f"{trial.task} seed {trial.seed}")
+    summaries = sorted(summarize(trials), key=lambda s: tasks.index(s.task))
+    typer.echo(_expert_table(summaries))
+    if json:
+        write_json(json, {"summaries": summaries, "trials": trials})
+    if any(summary.rate < 0.98 for summary in summaries):
+        raise typer.Exit(1)
+
+
+def _expert_table(summaries: list) -> str:
+    lines = [
+        "| task | success | rate | 95 % interval (Wilson) | mean | longest | peak joint speed |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for s in summaries:
+        lines.append(
+            f"| {s.task} | {s.successes}/{s.episodes} | {s.rate:.1%} | {s.low:.1%} – {s.high:.1%} "
+            f"| {s.mean_duration:.1f} s | {s.longest:.1f} s | {s.peak_velocity:.2f} rad/s |"
+        )
+    for s in summaries:
+        lines += [f"  {s.task} seed {seed}: {why}" for seed, why in s.failed_seeds.items()]
+    return "\n".join(lines)
+
+
+@app.command()
+def record(
+    task: TaskOption,
+    out: Annotated[Path, typer.Option(help="Folder of the LeRobot dataset; must not exist.")],
+    episodes: Annotated[int, typer.Option(min=1)] = 200,
+    seed: Annotated[int, typer.Option(min=0, help="First seed.")] = 0,
+    bags: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Write ROS bags here too, as rosbag record would on the robot."),
+    ] = None,
+    height: Annotated[int, typer.Option(min=32)] = 480,
+    width: Annotated[int, typer.Option(min=32)] = 640,
+    workers: WorkersOption = os.cpu_count() or 1,
+    json: JsonOption = None,
+) -> None:
+    """Record expert demonstrations as a LeRobot v3.0 dataset.
+
+    Example: kuavo sim record --task weighing --episodes 200 --seed 0 --out data/task2
+
+    An interrupted recording continues when the same command runs again.
+    """
+    from kuavo_sim.recording.record import record as record_episodes
+
+    report = record_episodes(
+        task=_tasks(task)[0],
+        episodes=episodes,
+        seed=seed,
+        out=out,
+        bags=bags,
+        image_size=(height, width),
+        workers=workers,
+    )
+    if json:
+        write_json(json, report)
+
+
+@app.command()
+def pictures(
+    out: Annotated[Path, typer.Option(help="Folder for the pictures; must not exist.")],
+    task: TaskOption = "all",
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    height: Annotated[int, typer.Option(min=48)] = 240,
+    width: Annotated[int, typer.Option(min=64)] = 320,
+) -> None:
+    """Photograph each task's scene with every camera while the expert works.
+
+    Example: kuavo sim pictures --out outputs/pictures
+    """
+    from kuavo_sim.pictures import photograph
+
+    if out.exists():
+        raise UserError(f"{out} exists: choose another folder or remove it")
+    for name in _tasks(task):
+        for path in photograph(name, seed, out, (height, width)):
+            typer.echo(path)
+
+
+def _tasks(text: str) -> list[str]:
+    from kuavo_sim.scenes import SCENES
+    from kuavo_train.tasks import UnknownTask, task_named
+
+    if text == "all":
+        return list(SCENES)
+    try:
+        name = task_named(text).name
+    except UnknownTask as error:
+        raise UserError(str(error), exit_code=2) from error
+    if name not in SCENES:
+        raise UserError(f"no simulated scene for task {name!r}: choose from {', '.join(SCENES)}")
+    return [name]
