@@ -1,0 +1,1 @@
+"""Sequential training: the plan of a stage, the loop, validation, results."""

@@ -1,0 +1,103 @@
+"""What a person sees: the log file, the console, the progress bar, TensorBoard."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+log = logging.getLogger("kuavo_train")
+
+
+class _AboveTheBar(logging.Handler):
+    """Console lines that don't tear the progress bar."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        tqdm.write(self.format(record), file=sys.stdout)
+
+
+def start_logging(file: Path | None) -> None:
+    """Log to the console and, appending, to `file`; None: say nothing (a helper process)."""
+    stop_logging()
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    if file is None:
+        log.addHandler(logging.NullHandler())
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    console = _AboveTheBar()
+    console.setFormatter(logging.Formatter("%(message)s"))
+    stream = logging.FileHandler(file, encoding="utf-8")
+    stream.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
+    for handler in (console, stream):
+        log.addHandler(handler)
+
+
+def stop_logging() -> None:
+    """Close what `start_logging` opened."""
+    for handler in list(log.handlers):
+        log.removeHandler(handler)
+        handler.close()
+
+
+class Monitor:
+    """Curves and the progress bar of one stage. Does nothing in helper processes."""
+
+    def __init__(
+        self, folder: Path, title: str, steps: int, first: int, batch: int, active: bool
+    ) -> None:
+        self._batch = batch
+        self._writer = (
+            SummaryWriter(str(folder / "tensorboard"), purge_step=first or None) if active else None
+        )
+        self._bar = tqdm(
+            total=steps * batch,
+            initial=first * batch,
+            desc=title,
+            unit=" samples",
+            unit_scale=True,
+            dynamic_ncols=True,
+            disable=not active,
+            mininterval=0.5,
+        )
+
+    def __enter__(self) -> Monitor:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.close()
+        if self._writer:
+            self._writer.close()
+
+    def step(self, loss: float, rate: float) -> None:
+        """One optimizer step was done."""
+        self._bar.set_postfix_str(f"loss {loss:.4f}, lr {rate:.2e}", refresh=False)
+        self._bar.update(self._batch)
+
+    def scalar(self, tag: str, value: float, step: int) -> None:
+        """A point of a TensorBoard curve."""
+        if self._writer:
+            self._writer.add_scalar(tag, value, step)
+
+    def flush(self) -> None:
+        """Make the curves visible now."""
+        if self._writer:
+            self._writer.flush()
+
+
+def table(rows: list[tuple[Any, ...]]) -> str:
+    """Rows in columns."""
+    texts = [[str(cell) for cell in row] for row in rows]
+    widths = [max(len(row[i]) for row in texts) for i in range(len(texts[0]))]
+    return "\n".join(
+        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in texts
+    )

@@ -1,0 +1,206 @@
+"""The training loop of one stage: steps, validation, checkpoints. One or several processes.
+
+The loss of a step is the sum of squared errors over the *global* batch divided by the number of
+counted elements of the global batch: cutting it into micro-batches or processes changes nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from dataclasses import dataclass
+from typing import Any, Callable, Iterator
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from kuavo_deploy.robot.topics import ACTION_FEATURE
+from kuavo_train.episodes.samples import IS_PAD, ORIGIN, Draw, Samples
+from kuavo_train.errors import TrainingError
+from kuavo_train.policy.action_space import UNIFIED_DIM
+from kuavo_train.policy.flow_loss import counted_elements, draw, mixed_seed
+from kuavo_train.policy.preprocessing import stacked
+from kuavo_train.replay.mixture import LocalBatches, Mixture
+from kuavo_train.sequential.console import Monitor
+from kuavo_train.sequential.resume import Progress
+from kuavo_train.sequential.schedule import Schedule
+
+_ALL_DIMS = torch.ones(UNIFIED_DIM, dtype=torch.bool)
+
+
+@dataclass(frozen=True)
+class LoopSettings:
+    """seed: of noise and times. batch: per process and micro-batch."""
+
+    seed: int
+    batch: int
+    accumulation: int
+    workers: int
+    max_gradient_norm: float
+    log_steps: int
+    save_steps: int
+    steps_per_epoch: int
+
+
+class TrainingLoop:
+    """Runs optimizer steps; what happens at an epoch's end or a save is given as functions."""
+
+    def __init__(
+        self,
+        accelerator: Accelerator,
+        model: Any,
+        optimizer: torch.optim.Optimizer,
+        preprocess: Callable[[dict[str, Any]], dict[str, Any]],
+        samples: Samples,
+        mixture: Mixture,
+        schedule: Schedule,
+        settings: LoopSettings,
+    ) -> None:
+        self._accelerator = accelerator
+        self._model = model
+        self._optimizer = optimizer
+        self._preprocess = preprocess
+        self._samples = samples
+        self._mixture = mixture
+        self._schedule = schedule
+        self._settings = settings
+
+    def run(
+        self,
+        progress: Progress,
+        monitor: Monitor,
+        save: Callable[[], None],
+        epoch_end: Callable[[int], bool],
+    ) -> None:
+        """Train from `progress.step` to the end of the stage.
+
+        Args:
+            progress: counted on here.
+            monitor: curves and progress bar.
+            save: stores a point to resume from.
+            epoch_end: called with the epochs done; true ends the stage.
+        """
+        settings = self._settings
+        local, batches = self._loader(progress.step)
+        began = time.monotonic() - progress.seconds
+        for step in range(progress.step, len(self._mixture)):
+            loss, rate = self._step(step, local, batches)
+            progress.step, progress.seconds = step + 1, time.monotonic() - began
+            monitor.step(loss, rate)
+            if step % settings.log_steps == 0:
+                monitor.scalar("train/loss", loss, step)
+                monitor.scalar("train/lr", rate, step)
+            epoch, rest = divmod(step + 1, settings.steps_per_epoch)
+            stop = rest == 0 and epoch_end(epoch)
+            if rest == 0 or (step + 1) % settings.save_steps == 0:
+                save()
+            if stop:
+                break
+
+    def _loader(self, first: int) -> tuple[LocalBatches, Iterator[dict[str, Any]]]:
+        accelerator, settings = self._accelerator, self._settings
+        local = LocalBatches(
+            self._mixture,
+            settings.batch,
+            settings.accumulation,
+            accelerator.process_index,
+            accelerator.num_processes,
+            first,
+        )
+        loader = DataLoader(
+            self._samples,
+            batch_sampler=local,
+            num_workers=settings.workers,
+            collate_fn=stacked,
+            pin_memory=accelerator.device.type == "cuda",
+            persistent_workers=False,
+        )
+        return local, iter(loader)
+
+    def _step(
+        self, step: int, local: LocalBatches, batches: Iterator[dict[str, Any]]
+    ) -> tuple[float, float]:
+        """One optimizer step. Returns the global batch's loss and the learning rate."""
+        accelerator, settings = self._accelerator, self._settings
+        rate = self._schedule.at(step)
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        micro = [next(batches) for _ in range(settings.accumulation)]
+        counted = [counted_elements(raw[IS_PAD], _ALL_DIMS) for raw in micro]
+        total = self._sum(sum(c.sum() for c in counted))
+        # Anything in the model that draws (dropout, if a base has it) also follows the step.
+        torch.manual_seed(mixed_seed(settings.seed, step, accelerator.process_index))
+        self._model.train()
+        self._optimizer.zero_grad(set_to_none=True)
+        errors = torch.zeros((), dtype=torch.float64, device=accelerator.device)
+        for index, raw in enumerate(micro):
+            last = index == len(micro) - 1
+            with _exchange_after(accelerator, self._model, last):
+                squared = self._forward(step, local.rows(index), raw, counted[index])
+                accelerator.backward(squared.sum() * (accelerator.num_processes / total))
+            errors += squared.detach().double().sum()
+        loss = self._sum(errors) / total
+        norm = float(accelerator.clip_grad_norm_(self._trained(), settings.max_gradient_norm))
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            raise TrainingError(_not_finite(step, loss, norm, micro))
+        self._optimizer.step()
+        return loss, rate
+
+    def _forward(self, step: int, rows: slice, raw: dict[str, Any], counted: Tensor) -> Tensor:
+        """Squared error of each sample of a micro-batch. Shape (B,)."""
+        config = self._accelerator.unwrap_model(self._model).policy.config
+        batch = self._preprocess(raw)
+        device = batch[ACTION_FEATURE].device
+        size = self._settings.batch * self._settings.accumulation * self._accelerator.num_processes
+        draws = draw(size, config.chunk_size, config.max_action_dim, self._settings.seed, step)
+        try:
+            squared: Tensor = self._model(batch, draws.rows(rows).to(device), counted.to(device))
+        except torch.OutOfMemoryError as error:
+            raise out_of_memory(self._settings.batch, device) from error
+        return squared
+
+    def _trained(self) -> list[Tensor]:
+        return [p for group in self._optimizer.param_groups for p in group["params"]]
+
+    def _sum(self, value: Any) -> float:
+        """Sum over all processes."""
+        tensor = torch.as_tensor(value, dtype=torch.float64, device=self._accelerator.device)
+        return float(self._accelerator.reduce(tensor, reduction="sum"))
+
+
+def _exchange_after(accelerator: Accelerator, model: Any, last: bool) -> Any:
+    """Gradients are exchanged between processes only after the last micro-batch."""
+    if last:
+        return contextlib.nullcontext()
+    return accelerator.no_sync(model)
+
+
+def out_of_memory(batch: int, device: Any) -> TrainingError:
+    """The error for a batch that does not fit."""
+    smaller = max(1, batch // 2)
+    return TrainingError(
+        f"out of memory on {device} with training.batch_size={batch}: try "
+        f"training.batch_size={smaller} training.gradient_accumulation=2 (the same global batch), "
+        "training.mixed_precision=bf16, or freezing=expert_only. The last saved state is whole; "
+        "resume=true needs the same settings, so start this stage over with overwrite=true"
+    )
+
+
+def _not_finite(step: int, loss: float, norm: float, micro: list[dict[str, Any]]) -> str:
+    origins: list[Draw] = [origin for raw in micro for origin in raw[ORIGIN]]
+    shown = ", ".join(f"{o.task} row {o.row}" for o in origins[:16])
+    worst = _extremes(micro)
+    return (
+        f"the loss is not finite at step {step} (loss {loss}, gradient norm {norm}); training stopped "
+        f"before the weights were touched, the last checkpoint is good. The batch: {shown}"
+        f"{' …' if len(origins) > 16 else ''}; {worst}. If the data is right, lower the stage's "
+        "learning_rate"
+    )
+
+
+def _extremes(micro: list[dict[str, Any]]) -> str:
+    largest = max(float(raw[ACTION_FEATURE].abs().max()) for raw in micro)
+    return f"largest action {largest:g}"

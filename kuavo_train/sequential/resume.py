@@ -1,0 +1,120 @@
+"""What a killed run needs to go on to the same weights, bit by bit.
+
+Batches, noise, times, augmentation and the learning rate are functions of the seed and the step,
+so only three things are stored beside the weights: the optimizer's moments, the step, and the
+validations so far. `resume/` is a full checkpoint with these in it, written atomically.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Iterator, Mapping
+
+import torch
+from omegaconf import OmegaConf
+from safetensors.torch import load_file, save_file
+
+from kuavo_train.checkpoint.writer import TRAINING_CONFIG
+from kuavo_train.errors import TrainingError
+from kuavo_train.sequential.validation import Validation
+
+OPTIMIZER = "optimizer.safetensors"
+STATE = "training_state.json"
+
+MAY_CHANGE = (
+    "resume",
+    "overwrite",
+    "log_file",
+    "training.num_workers",
+    "training.device",
+    "training.log_steps",
+    "training.save_steps",
+)
+"""Settings that don't touch the weights."""
+
+
+@dataclass
+class Progress:
+    """How far a stage has come. step: optimizer steps done. history: validations, oldest first."""
+
+    step: int = 0
+    start: Validation | None = None
+    history: list[Validation] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def to_json(self) -> str:
+        """Readable and exact."""
+        return json.dumps(
+            {
+                "step": self.step,
+                "start": self.start.to_dict() if self.start else None,
+                "history": [v.to_dict() for v in self.history],
+                "seconds": self.seconds,
+            },
+            indent=2,
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> Progress:
+        """What `to_json` wrote."""
+        content = json.loads(text)
+        return cls(
+            content["step"],
+            Validation.from_dict(content["start"]) if content["start"] else None,
+            [Validation.from_dict(v) for v in content["history"]],
+            content["seconds"],
+        )
+
+
+def save_state(folder: Path, optimizer: Any, names: list[str], progress: Progress) -> None:
+    """Write optimizer and progress into a checkpoint that is being written."""
+    tensors = {}
+    for name, parameter in zip(names, optimizer.param_groups[0]["params"], strict=True):
+        for key, value in optimizer.state.get(parameter, {}).items():
+            tensors[f"{name}/{key}"] = value.detach().cpu().contiguous()
+    save_file(tensors, folder / OPTIMIZER)
+    (folder / STATE).write_text(progress.to_json(), encoding="utf-8")
+
+
+def load_state(folder: Path, optimizer: Any, names: list[str]) -> Progress:
+    """Put a stored state into a fresh optimizer; returns the progress."""
+    tensors = load_file(folder / OPTIMIZER)
+    known = {name: index for index, name in enumerate(names)}
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for key, value in tensors.items():
+        name, _, part = key.rpartition("/")
+        state.setdefault(known[name], {})[part] = value
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+    return Progress.from_json((folder / STATE).read_text(encoding="utf-8"))
+
+
+def check_same_config(folder: Path, config: Mapping[str, Any]) -> None:
+    """Refuse to continue under settings that would change the result.
+
+    Raises:
+        TrainingError: with the differences, old and new.
+    """
+    stored = OmegaConf.to_container(OmegaConf.load(folder / TRAINING_CONFIG))
+    assert isinstance(stored, dict)
+    old, new = dict(_flat(stored)), dict(_flat(config))
+    changed = [
+        f"  {key}: {old.get(key, '(absent)')!r} → {new.get(key, '(absent)')!r}"
+        for key in sorted(old.keys() | new.keys())
+        if old.get(key) != new.get(key) and key not in MAY_CHANGE
+    ]
+    if changed:
+        raise TrainingError(
+            "the run at "
+            f"{folder.parent} was started with other settings; resume=true continues only the "
+            "same run:\n" + "\n".join(changed) + "\nuse the old values, or overwrite=true to start over"
+        )
+
+
+def _flat(content: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in content.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
