@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import time
+import xmlrpc.client
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,7 +84,7 @@ def ros_master(
         stdin=subprocess.DEVNULL,
     )
     try:
-        _wait_for(core, port, home / "roscore.txt")
+        _wait_for(core, mine["ROS_MASTER_URI"], home / "roscore.txt")
         yield Master(mine["ROS_MASTER_URI"], environment)
     finally:
         core.terminate()
@@ -100,15 +101,14 @@ def ros_master(
                 os.environ[name] = value
 
 
-def _wait_for(core: subprocess.Popen[bytes], port: int, log: Path, limit_s: float = 40.0) -> None:
-    """Until roscore listens and has started rosout."""
+def _wait_for(core: subprocess.Popen[bytes], uri: str, log: Path, limit_s: float = 40.0) -> None:
+    """Until the master answers and has its rosout node."""
     end = time.monotonic() + limit_s
-    while time.monotonic() < end:
-        if core.poll() is not None:
-            break
-        if "started core service" in log.read_text():
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    return
+    while time.monotonic() < end and core.poll() is None:
+        try:
+            if xmlrpc.client.ServerProxy(uri).lookupNode("/tests", "/rosout")[0] == 1:  # type: ignore[index]
+                return
+        except OSError:
+            pass
         time.sleep(0.1)
     raise RuntimeError(f"roscore did not start:\n{log.read_text()[-2000:]}")

@@ -44,8 +44,9 @@ pip_folders() {
 
 # pip's configuration as a file; PIP_* variables are carried as they are.
 pip_file() {
-    python3 -m pip config list 2> /dev/null | grep -v '^:env:' |
-        sed -n -E "s/^([a-z]+)\.([a-z-]+)='(.*)'\$/[\1]\n\2 = \3/p" | sed 's/\\n/ /g'
+    python3 -m pip config list 2> /dev/null | grep -v '^:env:' | sort | sed 's/\\n/ /g' |
+        sed -n -E "s/^([a-z]+)\.([a-z-]+)='(.*)'\$/\1 \2 = \3/p" |
+        awk '$1 != section {section = $1; print "[" section "]"} {$1 = ""; print substr($0, 2)}'
 }
 
 # Fill the root with what the machine brings: names, certificates, apt's and pip's settings.
