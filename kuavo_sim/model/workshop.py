@@ -35,7 +35,7 @@ def workshop(lighting: Lighting) -> mujoco.MjSpec:
     spec.visual.global_.offwidth, spec.visual.global_.offheight = 1280, 960
     spec.visual.map.znear, spec.visual.map.zfar = 0.01, 8.0
     # a directional lamp's shadow map covers this many extents around the centre: the work cell
-    spec.visual.map.shadowclip = 1.3
+    spec.visual.map.shadowclip = 2.4
     spec.stat.extent, spec.stat.center = 2.0, [0.3, 0.0, 0.8]
     ambient = [lighting.ambient] * 3
     spec.visual.headlight.ambient = ambient
