@@ -12,9 +12,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# How long one example takes says nothing on a machine that others use too.
+hypothesis.settings.register_profile("shared machine", deadline=None)
+hypothesis.settings.load_profile("shared machine")
 
 # No test asks the network for a model, and two workers on two cores share them.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -35,7 +40,12 @@ def shell_environment() -> dict[str, str]:
     clean = {"HOME": str(Path.home()), "PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
     done = subprocess.run(
         ["bash", "-c", '. "$0" && env -0', str(ROOT / "env.sh")],
-        env=clean, cwd="/", capture_output=True, text=True, check=True, timeout=60,
+        env=clean,
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
     return dict(item.split("=", 1) for item in done.stdout.split("\0") if item)
 
@@ -80,7 +90,10 @@ def ros_master(
     os.environ.update(mine)
     log = (home / "roscore.txt").open("w")
     core = subprocess.Popen(
-        ["roscore", "-p", str(port)], env=environment, stdout=log, stderr=subprocess.STDOUT,
+        ["roscore", "-p", str(port)],
+        env=environment,
+        stdout=log,
+        stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL,
     )
     try:

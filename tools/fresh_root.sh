@@ -34,11 +34,18 @@ apt_archive() {
     apt-get indextargets --format '$(REPO_URI)' "Codename: $SUITE" 'Created-By: Packages' | head -n 1
 }
 
-# Paths of folders that pip's configuration names on this machine.
+# Folders of this machine that pip's configuration names. An index's pages link to files that lie
+# beside its folder, so there it is the folder above.
 pip_folders() {
-    python3 -m pip config list 2> /dev/null | grep -E "(index-url|find-links)=" |
-        grep -oE "(file://)?/[^ '\\\\]+" | sed 's#^file://##' | grep -v '^//' | while read -r folder; do
-        [ ! -d "$folder" ] || echo "$folder"
+    local name values folder
+    for name in index-url find-links; do
+        values="$(python3 -m pip config list 2> /dev/null | sed -n -E "s/^.*$name='(.*)'\$/\1/p" |
+            sed 's/\\n/ /g')"
+        for folder in $values; do
+            folder="${folder#file://}"
+            [ -d "$folder" ] || continue
+            if [ "$name" = index-url ]; then dirname "$folder"; else echo "$folder"; fi
+        done
     done
 }
 

@@ -56,19 +56,16 @@ def check_rendering(timeout_s: float = 60.0) -> Result:
     """Can MuJoCo draw here, and with which backend?"""
     asked = os.environ.get("MUJOCO_GL")
     backends = [asked] if asked else ["egl", "osmesa"]
-    problem = ""
+    problems = []
     for backend in backends:
         drew, answer = _child(RENDER, timeout_s, MUJOCO_GL=backend)
         if drew and answer.isdigit() and int(answer) > 0:
             return Result("rendering", "ok", f"MuJoCo draws with MUJOCO_GL={backend}")
-        problem = f"MUJOCO_GL={backend}: {answer or 'a black image'}"
-    other = "osmesa" if asked != "osmesa" else "egl"
-    return Result(
-        "rendering",
-        "fail",
-        problem,
-        f"export MUJOCO_GL={other}; or make setup (installs libegl1, libosmesa6)",
-    )
+        problems.append(f"MUJOCO_GL={backend}: {'a black image' if drew else answer}")
+    fix = "make setup (installs libegl1 and libosmesa6)"
+    if asked:
+        fix = f"export MUJOCO_GL={'egl' if asked == 'osmesa' else 'osmesa'}, or {fix}"
+    return Result("rendering", "fail", "; ".join(problems), fix)
 
 
 def check_gpu(timeout_s: float = 120.0) -> Result:

@@ -88,23 +88,37 @@ class Machine:
     def environment(self) -> dict[str, str]:
         """What the script sees."""
         return {
-            "PATH": str(self.programs), "HOME": str(self.folder), "MACHINE": str(self.folder),
-            "LANG": "C.UTF-8", **self.variables,
+            "PATH": str(self.programs),
+            "HOME": str(self.folder),
+            "MACHINE": str(self.folder),
+            "LANG": "C.UTF-8",
+            **self.variables,
         }
 
     def setup(self) -> subprocess.CompletedProcess[str]:
         """Run tools/setup.sh to its end."""
         return subprocess.run(
-            [str(self.checkout / "tools" / "setup.sh")], env=self.environment(), timeout=60,
-            capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False, cwd="/",
+            [str(self.checkout / "tools" / "setup.sh")],
+            env=self.environment(),
+            timeout=60,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            check=False,
+            cwd="/",
         )
 
     def start_setup(self) -> subprocess.Popen[str]:
         """Start tools/setup.sh in a process group of its own."""
         return subprocess.Popen(
-            [str(self.checkout / "tools" / "setup.sh")], env=self.environment(), cwd="/",
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
-            text=True, start_new_session=True,
+            [str(self.checkout / "tools" / "setup.sh")],
+            env=self.environment(),
+            cwd="/",
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
         )
 
     def calls(self) -> list[str]:

@@ -15,8 +15,14 @@ PLAIN = {"HOME": str(Path.home()), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
 
 def bash(script: str, environment: dict[str, str], cwd: Path) -> str:
     done = subprocess.run(
-        ["bash", "-c", script], env=environment, cwd=cwd, capture_output=True, text=True,
-        timeout=300, check=False, stdin=subprocess.DEVNULL,
+        ["bash", "-c", script],
+        env=environment,
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        stdin=subprocess.DEVNULL,
     )
     assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
     return done.stdout
@@ -26,7 +32,10 @@ def copy_of(root: Path, to: Path) -> None:
     """The files that git knows or would know, as a clone would have them."""
     names = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=root, capture_output=True, text=True, check=True,
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout.split("\0")
     for name in filter(None, names):
         if (root / name).is_file():
@@ -45,7 +54,9 @@ def nodes(root: Path) -> list[Path]:
 
 @pytest.fixture(scope="module", params=["as the robot does", "after env.sh"])
 def workspace(
-    request: pytest.FixtureRequest, root: Path, tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
+    root: Path,
+    tmp_path_factory: pytest.TempPathFactory,
     shell_environment: dict[str, str],
 ) -> Path:
     """A workspace with this package, built and installed by catkin_make."""
@@ -62,7 +73,9 @@ def test_roslaunch_resolves_the_package_there(workspace: Path, root: Path, space
     assert Path(found).is_relative_to(workspace)
     assert (Path(found) / "configs").is_dir()
     for launch in sorted((root / "launch").glob("*.launch")):
-        out = bash(f". {space}/setup.bash; roslaunch --files kuavo_deploy {launch.name}", PLAIN, workspace)
+        out = bash(
+            f". {space}/setup.bash; roslaunch --files kuavo_deploy {launch.name}", PLAIN, workspace
+        )
         assert Path(out.splitlines()[0]).is_relative_to(workspace)
 
 

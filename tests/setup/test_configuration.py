@@ -35,7 +35,9 @@ def test_pip_s_settings_reach_uv(machine: Machine) -> None:
 
 
 def test_a_variable_wins_over_pip_s_file_and_uv_s_own_over_both(machine: Machine) -> None:
-    machine.have_uv(":env:.index-url='https://new.invalid'\nglobal.index-url='https://old.invalid'\n")
+    machine.have_uv(
+        ":env:.index-url='https://new.invalid'\nglobal.index-url='https://old.invalid'\n"
+    )
     assert seen_by_uv(machine)["UV_DEFAULT_INDEX"] == "https://new.invalid"
     machine.variables["UV_DEFAULT_INDEX"] = "https://mine.invalid"
     (machine.checkout / ".venv" / ".kuavo-setup").unlink()

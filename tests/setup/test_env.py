@@ -16,7 +16,12 @@ SHELLS = [
 
 def run(shell: str, script: str, cwd: Path | str = "/", **variables: str) -> str:
     done = subprocess.run(
-        [shell, "-c", script], cwd=cwd, capture_output=True, text=True, timeout=60, check=False,
+        [shell, "-c", script],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
         env={"HOME": str(Path.home()), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", **variables},
     )
     assert done.returncode == 0, done.stderr + done.stdout
@@ -51,7 +56,9 @@ def test_twice_is_once(shell: str, root: Path) -> None:
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_no_helper_is_left_behind(shell: str, root: Path) -> None:
-    left = run(shell, f". '{root}/env.sh'; set | grep -a '^_kuavo' | grep -av EXECUTION_STRING; true")
+    left = run(
+        shell, f". '{root}/env.sh'; set | grep -a '^_kuavo' | grep -av EXECUTION_STRING; true"
+    )
     assert left == ""
 
 

@@ -6,11 +6,11 @@ import ast
 import re
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+import tomllib
 from packaging.requirements import Requirement
 
 
@@ -18,8 +18,11 @@ def test_name_and_version_agree(root: Path) -> None:
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
     package = ElementTree.parse(root / "package.xml").getroot()
     said = subprocess.run(
-        [sys.executable, "setup.py", "--name", "--version"], cwd=root, capture_output=True,
-        text=True, check=True,
+        [sys.executable, "setup.py", "--name", "--version"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout.split()[-2:]
     assert said == [project["name"], project["version"]]
     assert said == [package.findtext("name"), package.findtext("version")]
@@ -27,11 +30,17 @@ def test_name_and_version_agree(root: Path) -> None:
 
 def test_setup_py_uses_what_catkin_accepts(root: Path) -> None:
     calls = [
-        node for node in ast.walk(ast.parse((root / "setup.py").read_text()))
+        node
+        for node in ast.walk(ast.parse((root / "setup.py").read_text()))
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "setup"
     ]
     assert len(calls) == 1
-    assert {word.arg for word in calls[0].keywords} <= {"name", "version", "packages", "package_data"}
+    assert {word.arg for word in calls[0].keywords} <= {
+        "name",
+        "version",
+        "packages",
+        "package_data",
+    }
 
 
 def requirements(path: Path) -> list[Requirement]:
@@ -46,25 +55,33 @@ def test_everything_is_pinned_and_every_direct_dependency_is_there(root: Path) -
     for item in requirements(root / "requirements.in"):
         assert item.name in names, f"{item.name}: run make lock"
         pins = [pin for pin in locked if pin.name == item.name]
-        assert all(str(pin.specifier)[2:] in item.specifier for pin in pins), f"{item.name}: make lock"
+        assert all(str(pin.specifier)[2:] in item.specifier for pin in pins), (
+            f"{item.name}: make lock"
+        )
 
 
 def test_the_lock_is_for_python_3_10_and_3_11(root: Path) -> None:
     for version in ("3.10", "3.11"):
         environment = {
-            "python_version": version, "python_full_version": f"{version}.9", "sys_platform": "linux",
-            "platform_machine": "x86_64", "platform_system": "Linux",
+            "python_version": version,
+            "python_full_version": f"{version}.9",
+            "sys_platform": "linux",
+            "platform_machine": "x86_64",
+            "platform_system": "Linux",
             "platform_python_implementation": "CPython",
         }
         here = [
-            item.name for item in requirements(root / "requirements_total.txt")
+            item.name
+            for item in requirements(root / "requirements_total.txt")
             if item.marker is None or item.marker.evaluate(environment)
         ]
         assert len(here) == len(set(here)), "one version of each"
         assert {"lerobot", "torch", "mujoco", "rosbags", "numpy"} <= set(here)
 
 
-@pytest.mark.parametrize("pattern", ["requirements*", "tools/**/*.sh", "pyproject.toml", ".ci/*", "Makefile"])
+@pytest.mark.parametrize(
+    "pattern", ["requirements*", "tools/**/*.sh", "pyproject.toml", ".ci/*", "Makefile"]
+)
 def test_no_file_names_a_registry(root: Path, pattern: str) -> None:
     paths = [path for path in root.glob(pattern) if path.is_file()]
     assert paths

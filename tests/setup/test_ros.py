@@ -49,7 +49,13 @@ def in_shell(master: Master, command: list[str], package: Path | None = None) ->
     if package is not None:
         environment["ROS_PACKAGE_PATH"] += f":{package}"
     done = subprocess.run(
-        command, env=environment, cwd="/", capture_output=True, text=True, timeout=60, check=False,
+        command,
+        env=environment,
+        cwd="/",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
         stdin=subprocess.DEVNULL,
     )
     assert done.returncode == 0, done.stdout + done.stderr
