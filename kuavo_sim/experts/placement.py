@@ -1,0 +1,197 @@
+"""Right hand takes the front bottle, left hand takes it over and lays it down, label up.
+
+Both hands hold the narrow sides. The right one points at the label's upper part; the left one
+comes from below, so that it points down once the bottle lies and neither hand meets the other.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from kuavo_sim.experts.base import Expert, Plan, pointing
+from kuavo_sim.experts.ik import Goal
+from kuavo_sim.scenes.bottle import Bottle
+from kuavo_sim.scenes.placement import (
+    AREA_THICKNESS,
+    TABLE_TOP,
+    PlacementScene,
+    inside_area,
+    label_tilt,
+)
+from kuavo_sim.simulation import Simulation
+
+UPRIGHT = np.radians(15)
+"""A bottle that leans less than this stands."""
+_REACH_X, _REACH_Y = (0.26, 0.50), (-0.45, -0.10)
+_TRIES = 12
+
+
+class PlacementExpert(Expert):
+    """Looks at what is where, does the next thing that helps, looks again."""
+
+    def __init__(self, sim: Simulation, rng: np.random.Generator) -> None:
+        super().__init__(sim, rng)
+        scene = sim.scene
+        assert isinstance(scene, PlacementScene)
+        self._scene = scene
+        self._start = sim.scene.start_arms
+        # where this demonstrator likes to hold bottles, and how it tilts them
+        self._high = rng.uniform(0.108, 0.122)
+        self._low = rng.uniform(0.036, 0.044)
+        self._lean = np.radians(rng.uniform(10, 18))
+        self._left_tilt = np.radians(rng.uniform(126, 133))
+        self._meet = np.array([0.36, 0.0, 0.98]) + rng.uniform(-0.015, 0.015, 3)
+
+    def plan(self) -> Plan:
+        for _ in range(_TRIES):
+            bottle = self._in_hand("l")
+            if bottle is not None:
+                yield from self._lay_down(bottle)
+                continue
+            bottle = self._in_hand("r")
+            if bottle is not None:
+                yield from self._hand_over(bottle)
+                continue
+            bottle = self._lying()
+            if bottle is not None:
+                if inside_area(self.sim, bottle, self._scene.area):
+                    yield from self._withdraw("l")
+                    return
+                yield from self._take_left(bottle)
+                continue
+            bottle = self._front()
+            if bottle is None:
+                return
+            yield from self._take_right(bottle)
+
+    # what is where
+
+    def _in_hand(self, side: str) -> Bottle | None:
+        held = self.sim.grasps.held_by(side)
+        return next((b for b in self._scene.bottles if b.name == held), None)
+
+    def _front(self) -> Bottle | None:
+        """The standing bottle nearest to the table's front edge, within reach."""
+        near = [(self._pose(b)[0][0], b) for b in self._scene.bottles if self._takeable(b)]
+        return min(near, key=lambda pair: pair[0])[1] if near else None
+
+    def _takeable(self, bottle: Bottle) -> bool:
+        position, rotation = self._pose(bottle)
+        yaw = np.arctan2(rotation[1, 0], rotation[0, 0])
+        return bool(
+            rotation[2, 2] > np.cos(UPRIGHT)
+            and _REACH_X[0] < position[0] < _REACH_X[1]
+            and _REACH_Y[0] < position[1] < _REACH_Y[1]
+            and abs(yaw) < np.radians(50)
+        )
+
+    def _lying(self) -> Bottle | None:
+        """A bottle that lies with its label up where the left hand can take it."""
+        for bottle in self._scene.bottles:
+            x, y, _ = self._pose(bottle)[0]
+            if label_tilt(self.sim, bottle) < UPRIGHT and 0.12 < x < 0.5 and y > 0:
+                return bottle
+        return None
+
+    def _pose(self, bottle: Bottle) -> tuple[np.ndarray, np.ndarray]:
+        body = self.sim.data.body(bottle.name)
+        return body.xpos.copy(), body.xmat.reshape(3, 3).copy()
+
+    # what to do
+
+    def _take_right(self, bottle: Bottle) -> Plan:
+        def grasp(back: float) -> Goal:
+            position, rotation = self._pose(bottle)
+            yaw = float(np.arctan2(rotation[1, 0], rotation[0, 0]))
+            hand = pointing(np.radians(88), yaw)
+            at = position + [0, 0, self._high] + hand @ [0, 0, back]
+            return self.goal(at, hand)
+
+        yield from self._open_if_closed("r")
+        yield from self.move_hand("r", grasp(0.13), speed=0.3)
+        yield from self.track("r", lambda: grasp(0.0), 0.9 / self.tempo)
+        yield from self._grip("r")
+        if self._in_hand("r") is None:
+            yield from self.open("r")
+            yield from self.move_hand("r", grasp(0.13))
+
+    def _hand_over(self, bottle: Bottle) -> Plan:
+        position, rotation = self._pose(bottle)
+        if position[2] < TABLE_TOP + 0.08:
+            yield from self._carry(bottle, "r", position + [0, 0, 0.1], rotation, 0.25)
+        upright = Rotation.from_euler("y", self._lean).as_matrix()
+        meeting = self._meet - upright @ [0, 0, self._low]
+        away = self._beside_left(meeting, upright, bottle, 0.13)
+        yield from self._carry(bottle, "r", meeting, upright, 0.3, {"l": away})
+        if self._in_hand("r") is None:
+            return
+        position, rotation = self._pose(bottle)
+        yield from self.move_hand("l", self._beside_left(position, rotation, bottle), speed=0.2)
+        yield from self._grip("l")
+        if self._in_hand("l") is None:
+            yield from self.open("l")
+            yield from self.move_hand("l", self._beside_left(position, rotation, bottle, 0.13))
+            return
+        yield from self.open("r")
+        yield from self._withdraw("r")
+
+    def _lay_down(self, bottle: Bottle) -> Plan:
+        area = self._scene.area
+        lying = Rotation.from_euler("ZY", [area.yaw, np.pi / 2]).as_matrix()
+        height = TABLE_TOP + AREA_THICKNESS + bottle.half_depth
+        base = np.array([area.x, area.y, height]) - lying @ [0, 0, bottle.length / 2]
+        yield from self._carry(bottle, "l", base + [0, 0, 0.09], lying, 0.25)
+        yield from self._carry(bottle, "l", base + [0, 0, 0.003], lying, 0.12)
+        yield from self.open("l")
+        yield from self.wait(0.3)
+
+    def _take_left(self, bottle: Bottle) -> Plan:
+        yield from self._open_if_closed("l")
+        yield from self.move_hand("l", self._beside_left(*self._pose(bottle), bottle, 0.1))
+        yield from self.move_hand("l", self._beside_left(*self._pose(bottle), bottle), speed=0.15)
+        yield from self._grip("l")
+
+    def _withdraw(self, side: str) -> Plan:
+        """Back off along the hand's own direction."""
+        position, rotation = self._ik.hand_pose(self._arms, side)
+        goal = Goal(position + rotation @ [0, 0, 0.12], rotation, self.orientation_cost)
+        yield from self.move_hand(side, goal, speed=0.3)
+
+    def _grip(self, side: str) -> Plan:
+        yield from self.close(side, 0.5)
+        yield from self.wait_until(lambda: self._in_hand(side) is not None, 0.4)
+
+    def _open_if_closed(self, side: str) -> Plan:
+        if self._hands["lr".index(side)] > 0.05:
+            yield from self.open(side)
+
+    def _beside_left(
+        self, position: np.ndarray, rotation: np.ndarray, bottle: Bottle, back: float = 0.0
+    ) -> Goal:
+        """The left hand about the lower part of a bottle at a pose, or `back` metres behind."""
+        hand = rotation @ pointing(self._left_tilt)
+        # above the middle of the depth, so that the fingers clear the table when it lies
+        depth = max(0.0, 0.033 - bottle.half_depth)
+        at = position + rotation @ [-depth, 0, self._low] + hand @ [0, 0, back]
+        return self.goal(at, hand)
+
+    def _carry(
+        self,
+        bottle: Bottle,
+        side: str,
+        position: np.ndarray,
+        rotation: np.ndarray,
+        speed: float,
+        others: dict[str, Goal] | None = None,
+    ) -> Plan:
+        """Move a held bottle to a pose in the world, as it lies in the hand."""
+        tcp = self.sim.data.site(f"{side}_tcp")
+        hand = tcp.xmat.reshape(3, 3)
+        at, turned = self._pose(bottle)
+        wanted = rotation @ turned.T @ hand
+        point = position + rotation @ turned.T @ (tcp.xpos - at)
+        goals = {side: self.goal(point, wanted), **(others or {})}
+        yield from self.move_hands(goals, speed)
+
+
