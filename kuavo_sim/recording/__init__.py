@@ -1,0 +1,1 @@
+"""Recording of simulated episodes: LeRobot datasets and ROS bags, without ROS."""
