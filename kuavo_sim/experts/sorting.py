@@ -1,0 +1,213 @@
+"""Shows sorting: to the flow rack, pick, turn around, to the placement rack, into the marked cell.
+
+Every step is chosen from what is visible: where the robot stands before which rack, whether the
+hand holds the workpiece, where the workpiece lies. So a disturbance only sends it to another step.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from kuavo_deploy.robot import layout
+from kuavo_sim.env import CONTROL_HZ
+from kuavo_sim.experts.base import Expert, Plan, pointing
+from kuavo_sim.experts.ik import Goal
+from kuavo_sim.model.names import FINGER_STROKE
+from kuavo_sim.robot import Pose2D
+from kuavo_sim.scenes.sorting import (
+    BOX,
+    READY_ARMS,
+    WORK_SPOT,
+    WORKPIECE,
+    SortingScene,
+    stand_before,
+)
+from kuavo_sim.simulation import Simulation
+
+ATTEMPTS = 6
+"""Picks and placings before it gives up."""
+_HAND = "r"
+_CLEAR = 0.24
+"""Steps back this far from the flow rack before it turns [m]."""
+_IN_VIEW = 1.0
+"""The placement rack is in the head camera's view when the heading is this near to it [rad]."""
+_COMFORT = (0.13, 0.14)
+"""Largest distance of the work from the best spot, ahead and aside, without a side step [m]."""
+
+
+class SortingExpert(Expert):
+    """Works with the right hand; the left one stays where it is."""
+
+    def __init__(self, sim: Simulation, rng: np.random.Generator) -> None:
+        assert isinstance(sim.scene, SortingScene)
+        self._scene: SortingScene = sim.scene
+        self._tilt = math.radians(rng.uniform(50, 60))
+        self._grasp_height = float(rng.uniform(-0.004, 0.006))
+        self._lift = float(rng.uniform(0.09, 0.13))
+        self._drop = float(rng.uniform(0.002, 0.007))
+        self._stand_offset = rng.normal(0.0, [0.008, 0.008, 0.008]).clip(-0.015, 0.015)
+        self._back_off = float(rng.uniform(0.36, 0.46))
+        self._carry = READY_ARMS + rng.uniform(-0.03, 0.03, 14)
+        super().__init__(sim, rng)
+        self._carry[:7] = self._arms[:7]
+
+    def plan(self) -> Plan:
+        for _ in range(ATTEMPTS):
+            if self.sim.progress.success:
+                return
+            if not self._holds():
+                if not self._within_arms_height():
+                    return
+                yield from self._stand_before_piece()
+                yield from self._pick()
+            if self._holds():
+                yield from self._walk_to_placement()
+                yield from self._place()
+
+    # what it sees
+
+    def _holds(self) -> bool:
+        return self.sim.grasps.held_by(_HAND) == WORKPIECE
+
+    def _piece(self) -> tuple[np.ndarray, Rotation]:
+        body = self.sim.data.body(WORKPIECE)
+        return body.xpos.copy(), Rotation.from_matrix(body.xmat.reshape(3, 3))
+
+    def _within_arms_height(self) -> bool:
+        return 0.6 < float(self._piece()[0][2]) < 1.2
+
+    def _piece_in_box(self) -> bool:
+        return float(np.linalg.norm(self._piece()[0] - self.sim.data.body(BOX).xpos)) < 0.35
+
+    def _piece_yaw(self) -> float:
+        """Turn of the workpiece's nearest side against the robot's heading, in ±45° [rad]."""
+        axes = self._piece()[1].as_matrix()
+        flat = axes[:, int(np.argmin(np.abs(axes[2])))]
+        yaw = math.atan2(flat[1], flat[0]) - self.sim.robot.base_pose.yaw
+        return math.remainder(yaw, math.pi / 2)
+
+    # walking
+
+    def _walk_while(self, goal: Callable[[], Pose2D]) -> Plan:
+        """Walk to a pose that may change on the way; the arms hold."""
+        self._arms = self.sim.robot.arm_command
+        for _ in range(25 * CONTROL_HZ):
+            self._base = layout.Base(*goal(), 1.0)
+            yield self.action()
+            if not self.sim.robot.walking:
+                break
+        assert self._base is not None
+        self._base = self._base._replace(move=0.0)
+
+    def _stand_before_piece(self) -> Plan:
+        pose = self._box_pose() if self._piece_in_box() else self._scene.flow_pose
+        stand = self._varied(stand_before(pose))
+        stand = _shifted(stand, self._beyond_comfort(stand))
+        here = self.sim.robot.base_pose
+        if np.abs(np.subtract(stand, here)).max() > 0.03:
+            yield from self._walk_while(lambda: stand)
+
+    def _beyond_comfort(self, stand: Pose2D) -> np.ndarray:
+        """How far ahead and to the left the workpiece lies out of the hand's comfortable zone."""
+        position = self._piece()[0]
+        away = Rotation.from_euler("z", -stand.yaw).apply(position - [stand.x, stand.y, 0.0])
+        offset = away[:2] - WORK_SPOT
+        return offset - np.clip(offset, np.negative(_COMFORT), _COMFORT)
+
+    def _walk_to_placement(self) -> Plan:
+        flow, place = stand_before(self._scene.flow_pose), self._varied(stand_before(self._box_pose()))
+        turn_at = _shifted(flow, np.array([-self._back_off, 0.0]))
+
+        def goal() -> Pose2D:
+            here = self.sim.robot.base_pose
+            if math.hypot(here.x - flow.x, here.y - flow.y) < _CLEAR:
+                return turn_at
+            if abs(here.yaw - place.yaw) > _IN_VIEW:
+                return turn_at._replace(yaw=place.yaw)
+            return place
+
+        here = self.sim.robot.base_pose
+        if np.abs(np.subtract(place, here)).max() > 0.03:
+            yield from self._walk_while(goal)
+
+    def _varied(self, stand: Pose2D) -> Pose2D:
+        return Pose2D(*np.add(stand, self._stand_offset))
+
+    def _box_pose(self) -> Pose2D:
+        body = self.sim.data.body(BOX)
+        x_axis = body.xmat.reshape(3, 3)[:, 0]
+        return Pose2D(float(body.xpos[0]), float(body.xpos[1]), math.atan2(x_axis[1], x_axis[0]))
+
+    # picking
+
+    def _pick(self) -> Plan:
+        yield from self._approach(0.13, speed=0.28)
+        yield from self._approach(0.0, speed=0.16)
+        yield from self.close(_HAND, 0.5)
+        yield from self.wait_until(self._holds, 0.3)
+        if not self._holds():
+            yield from self.open(_HAND, 0.3)
+            yield from self._approach(0.13, speed=0.25)
+            return
+        yield from self._raise(self._lift)
+        yield from self.move_arms(self._carry, 1.4)
+
+    def _approach(self, distance: float, speed: float) -> Plan:
+        """Bring the open hand to the workpiece, `distance` [m] short of it along its own axis."""
+        start, _ = self._ik.hand_pose(self._arms, _HAND)
+        way = float(np.linalg.norm(self._grasp(distance).position - start))
+        yield from self.track(_HAND, lambda: self._grasp(distance), max(0.3, way / (speed * self.tempo)))
+
+    def _grasp(self, distance: float) -> Goal:
+        rotation = pointing(self._tilt, self._piece_yaw())
+        goal = self.goal(self._piece()[0] + [0, 0, self._grasp_height], rotation)
+        return Goal(goal.position + distance * rotation[:, 2], rotation, self.orientation_cost)
+
+    def _raise(self, height: float) -> Plan:
+        position, rotation = self._ik.hand_pose(self._arms, _HAND)
+        yield from self.move_hand(_HAND, Goal(position + [0, 0, height], rotation, (0.05,) * 3), 0.2)
+
+    # placing
+
+    def _place(self) -> Plan:
+        for above, speed in ((0.13, 0.28), (self._drop, 0.16)):
+            if not self._holds():
+                return
+            yield from self.move_hand(_HAND, self._placing(above), speed)
+        width = 2 * FINGER_STROKE * (1 - float(self.sim.robot.hand_closures[1]))
+        ajar = max(0.0, 1 - (width + 0.03) / (2 * FINGER_STROKE))
+        yield from self.open(_HAND, 0.4, ajar)
+        position, rotation = self._ik.hand_pose(self._arms, _HAND)
+        yield from self.move_hand(_HAND, Goal(position + 0.14 * rotation[:, 2], rotation, (0.1,) * 3))
+        yield from self.open(_HAND, 0.3)
+        yield from self.wait_until(lambda: self.sim.progress.success, 1.0)
+
+    def _placing(self, above: float) -> Goal:
+        """Where the hand puts the workpiece upright and square in the marked cell."""
+        position, piece = self._piece()
+        base = Rotation.from_euler("z", self.sim.robot.base_pose.yaw)
+        offset, hand = self._ik.hand_pose(self.sim.robot.arm_positions, _HAND)
+        held_at = hand.T @ (self.to_base(position) - offset)
+        rotation = self._upright(hand, (base.inv() * piece).as_matrix())
+        floor = self._scene.cell_position(self.sim)
+        target = self.to_base(floor + [0, 0, self._scene.piece_half[2] + above])
+        return Goal(target - rotation @ held_at, rotation, (0.2,) * 3)
+
+    def _upright(self, hand: np.ndarray, piece: np.ndarray) -> np.ndarray:
+        """The hand's rotation that makes the piece stand, its sides along the box's."""
+        if piece[2, 2] < math.cos(math.radians(35)):
+            return pointing(self._tilt)
+        cell = math.remainder(self._box_pose().yaw - self.sim.robot.base_pose.yaw, math.tau)
+        turns = [Rotation.from_euler("z", cell + k * math.pi / 2).as_matrix() for k in range(4)]
+        candidates = [turn @ piece.T @ hand for turn in turns]
+        return min(candidates, key=lambda r: abs(math.atan2(-r[1, 2], -r[0, 2])))
+
+
+def _shifted(pose: Pose2D, by: np.ndarray) -> Pose2D:
+    """A pose moved by `by` (ahead, left) [m] in its own frame."""
+    c, s = math.cos(pose.yaw), math.sin(pose.yaw)
+    return Pose2D(pose.x + c * by[0] - s * by[1], pose.y + s * by[0] + c * by[1], pose.yaw)
