@@ -13,11 +13,11 @@ from kuavo_sim.grasp import GraspStabilizer, add_grasp_welds
 from kuavo_sim.model.workshop import workshop
 from kuavo_sim.robot import Robot
 from kuavo_sim.scenes import Scene, TaskProgress, scene_class
+from kuavo_sim.view import View
 
 JUDGE_EVERY = 5
 """Grasps and rubrics are looked at every 5th physics step: 100 Hz."""
 _SETTLE_STEPS = 150
-_VISIBLE_GROUPS = (0, 1, 2)
 
 
 class Simulation:
@@ -44,7 +44,7 @@ class Simulation:
         self.robot.place(self.scene.start_arms, self.scene.head, self.scene.start_closures)
         self.grasps = GraspStabilizer(self.model, self.data, self.robot, self.scene.graspable)
         self.scene.start(self)
-        self._renderers: dict[tuple[int, int], mujoco.Renderer] = {}
+        self._view = View(self.model)
         self._settle()
         self.rubrics = self.scene.rubrics()
         self.command = np.zeros(0)
@@ -91,34 +91,12 @@ class Simulation:
 
     def render(self, camera: str, height: int, width: int) -> np.ndarray:
         """The image of a camera: (height, width, 3) uint8 RGB."""
-        renderer = self._renderer(height, width)
-        renderer.update_scene(self.data, camera, self._options())
-        return renderer.render()
+        return self._view.render(self.data, camera, height, width)
 
     def render_depth(self, camera: str, height: int, width: int) -> np.ndarray:
         """Distance along the camera's axis: (height, width) float32 [m]."""
-        renderer = self._renderer(height, width)
-        renderer.enable_depth_rendering()
-        try:
-            renderer.update_scene(self.data, camera, self._options())
-            return renderer.render()
-        finally:
-            renderer.disable_depth_rendering()
+        return self._view.render_depth(self.data, camera, height, width)
 
     def close(self) -> None:
         """Free the GL contexts."""
-        for renderer in self._renderers.values():
-            renderer.close()
-        self._renderers.clear()
-
-    def _renderer(self, height: int, width: int) -> mujoco.Renderer:
-        key = (height, width)
-        if key not in self._renderers:
-            self._renderers[key] = mujoco.Renderer(self.model, height, width)
-        return self._renderers[key]
-
-    def _options(self) -> mujoco.MjvOption:
-        options = mujoco.MjvOption()
-        options.geomgroup[:] = [group in _VISIBLE_GROUPS for group in range(6)]
-        options.sitegroup[:] = 0
-        return options
+        self._view.close()

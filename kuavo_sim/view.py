@@ -1,0 +1,51 @@
+"""Renders a compiled model. A view belongs to the thread that first renders: so does its context."""
+
+from __future__ import annotations
+
+import mujoco
+import numpy as np
+
+_VISIBLE_GROUPS = (0, 1, 2)
+
+
+class View:
+    """Camera images of one model, from any of its states.
+
+    Args:
+        model: the compiled model.
+    """
+
+    def __init__(self, model: mujoco.MjModel) -> None:
+        self._model = model
+        self._renderers: dict[tuple[int, int], mujoco.Renderer] = {}
+        self._options = mujoco.MjvOption()
+        self._options.geomgroup[:] = [group in _VISIBLE_GROUPS for group in range(6)]
+        self._options.sitegroup[:] = 0
+
+    def render(self, data: mujoco.MjData, camera: str, height: int, width: int) -> np.ndarray:
+        """The image of a camera: (height, width, 3) uint8 RGB."""
+        renderer = self._renderer(height, width)
+        renderer.update_scene(data, camera, self._options)
+        return renderer.render()
+
+    def render_depth(self, data: mujoco.MjData, camera: str, height: int, width: int) -> np.ndarray:
+        """Distance along the camera's axis: (height, width) float32 [m]."""
+        renderer = self._renderer(height, width)
+        renderer.enable_depth_rendering()
+        try:
+            renderer.update_scene(data, camera, self._options)
+            return renderer.render()
+        finally:
+            renderer.disable_depth_rendering()
+
+    def close(self) -> None:
+        """Free the GL contexts."""
+        for renderer in self._renderers.values():
+            renderer.close()
+        self._renderers.clear()
+
+    def _renderer(self, height: int, width: int) -> mujoco.Renderer:
+        key = (height, width)
+        if key not in self._renderers:
+            self._renderers[key] = mujoco.Renderer(self._model, height, width)
+        return self._renderers[key]
