@@ -39,6 +39,9 @@ explain() {
             *"NewConnectionError"* | *"ConnectTimeout"* | *"tcp connect error"* | *"No route to host"*)
             fail "$what stopped: there is no network (or the mirror does not answer); connect this machine or set a mirror (see docs/setup.md, 'Mirrors')."
             ;;
+        *"linux-gnu-gcc'"* | *"Python.h: No such file"*)
+            fail "$what stopped: a package must be compiled and the compiler or Python's headers are missing; install g++ and the -dev package of your Python."
+            ;;
         *"ertificate"*)
             fail "$what stopped: a TLS certificate was not accepted; set PIP_CERT to your lab's certificate file (see docs/setup.md, 'Mirrors')."
             ;;

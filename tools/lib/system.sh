@@ -3,8 +3,9 @@
 
 ROS_ROOT_DIR="${KUAVO_ROS_ROOT:-/opt/ros/noetic}"
 
-# Rendering without a screen, building catkin packages, a venv for uv.
-BASE_PACKAGES=(ca-certificates python3 python3-venv python3-pip
+# A venv for uv, a compiler (one locked package, evdev, has no wheel; catkin wants one too), and
+# rendering without a screen.
+BASE_PACKAGES=(ca-certificates python3 python3-venv python3-pip python3-dev g++
     libegl1 libosmesa6 libgl1 libgl1-mesa-dri)
 # ROS 1 in Debian's archive.
 ROS_PACKAGES=(ros-core rosbash rospack-tools catkin
