@@ -35,6 +35,7 @@ class Groups(LazyGroup):
         ),
         "sim": Member("kuavo_sim.cli", "The simulated Kuavo: demo, expert, record."),
         "data": Member("kuavo_train.data.cli", "Recordings: convert bags, check, view."),
+        "train": Member("kuavo_train.cli", "Train every stage; make a base model."),
     }
 
 

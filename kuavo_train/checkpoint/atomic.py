@@ -12,9 +12,9 @@ import ctypes
 import errno
 import os
 import shutil
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator
 
 from kuavo_train.errors import CheckpointError
 

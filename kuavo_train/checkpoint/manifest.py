@@ -1,4 +1,4 @@
-"""`manifest.json`: the SHA-256 of every file of a checkpoint, and where the checkpoint comes from."""
+"""`manifest.json`: the SHA-256 of every file of a checkpoint, and where it comes from."""
 
 from __future__ import annotations
 

@@ -94,6 +94,7 @@ def _check_robot(config: Any, folder: Path) -> None:
     unknown = set(config.image_features) - set(IMAGE_FEATURES.values())
     if unknown or not config.image_features:
         raise CheckpointError(
-            f"{folder} was trained for other cameras: {', '.join(config.image_features) or 'none'}; "
+            f"{folder} was trained for other cameras: "
+            f"{', '.join(config.image_features) or 'none'}; "
             f"this robot has {', '.join(IMAGE_FEATURES.values())}"
         )

@@ -1,19 +1,20 @@
 """Write a checkpoint: everything that a robot without a network needs, in one folder.
 
-    model.safetensors, config.json            the policy, as stock lerobot reads it
-    policy_preprocessor.json, policy_postprocessor.json and their .safetensors
-    vlm/                                      VLM configuration and tokenizer
-    normalization.json                        the chain's statistics, readable
-    training_config.yaml                      the resolved configuration
-    manifest.json                             SHA-256 of every file, lineage
+model.safetensors, config.json            the policy, as stock lerobot reads it
+policy_preprocessor.json, policy_postprocessor.json and their .safetensors
+vlm/                                      VLM configuration and tokenizer
+normalization.json                        the chain's statistics, readable
+training_config.yaml                      the resolved configuration
+manifest.json                             SHA-256 of every file, lineage
 """
 
 from __future__ import annotations
 
 import copy
 import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any
 
 from kuavo_train.checkpoint import manifest as manifests
 from kuavo_train.checkpoint.atomic import atomic_folder
@@ -33,7 +34,7 @@ def write_checkpoint(
     statistics: Statistics,
     lineage: Lineage,
     training_config: str,
-    extra: Optional[Callable[[Path], None]] = None,
+    extra: Callable[[Path], None] | None = None,
 ) -> str:
     """Write or replace the checkpoint `target`, atomically.
 

@@ -30,7 +30,8 @@ def split_episodes(task_name: str, count: int, fraction: float, seed: int) -> Sp
         raise DataError(f"validation.fraction is {fraction}: it must lie between 0 and 1")
     if count < 2:
         raise DataError(
-            f"task {task_name} has {count} episode: one to train on and one to validate on are needed"
+            f"task {task_name} has {count} episode: one to train on and one to validate on "
+            "are needed"
         )
     held = min(max(1, round(count * fraction)), count - 1)
     order = sorted(range(count), key=lambda episode: _rank(task_name, episode, seed))

@@ -8,9 +8,10 @@ Images stay on disk (`frame_images`).
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Any
 
 import numpy as np
 from lerobot.datasets.lerobot_dataset import LeRobotDataset
@@ -57,6 +58,11 @@ class EpisodeTable:
         parts = [np.arange(self.starts[e], self.ends[e]) for e in episodes]
         return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
 
+    def locate(self, row: int) -> str:
+        """Where a row lies, in words."""
+        episode = int(np.searchsorted(self.starts, row, side="right") - 1)
+        return f"{self.task.name} episode {episode} frame {row - int(self.starts[episode])}"
+
     def chunk(self, row: int, steps: int) -> tuple[np.ndarray, np.ndarray]:
         """The actions from `row` on.
 
@@ -87,7 +93,9 @@ def open_table(task: Task, root: Path | str, registry: TaskRegistry, fps: int) -
     _check_features(task, root, dataset.meta.features, dataset.meta.fps, fps)
     _check_instruction(task, root, list(dataset.meta.tasks.index), registry)
     starts, ends = _episode_bounds(task, root, dataset)
-    columns = dataset.hf_dataset.with_format("numpy").select_columns([STATE_FEATURE, ACTION_FEATURE])
+    columns = dataset.hf_dataset.with_format("numpy").select_columns(
+        [STATE_FEATURE, ACTION_FEATURE]
+    )
     content = columns[:]
     states = np.asarray(content[STATE_FEATURE], dtype=np.float32)
     actions = np.asarray(content[ACTION_FEATURE], dtype=np.float32)

@@ -1,4 +1,4 @@
-"""The policy as training, deployment and evaluation share it: action space, normalization,
+"""The policy as training, deployment and evaluation share it.
 
-preprocessing, the loss, freezing, and how a SmolVLA is made or loaded.
+Action space, normalization, preprocessing, the loss, freezing, and how a SmolVLA is made.
 """

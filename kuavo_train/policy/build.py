@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Optional, Sequence
+from typing import Any
 
 from huggingface_hub import snapshot_download
 from lerobot.configs.policies import PreTrainedConfig
@@ -119,22 +120,20 @@ def _read_config(folder: Path) -> SmolVLAConfig:
     return config
 
 
-def _token_limit(
-    wanted: str | int, base: int, tokenizer: Any, instructions: Sequence[str]
-) -> int:
+def _token_limit(wanted: str | int, base: int, tokenizer: Any, instructions: Sequence[str]) -> int:
     longest = max(token_count(tokenizer, text) for text in instructions)
     if wanted == "auto":
         return max(base, -(-longest // TOKEN_STEP) * TOKEN_STEP)
     if int(wanted) < longest:
         raise TrainingError(
-            f"policy.tokenizer_max_length is {wanted}, the longest instruction has {longest} tokens "
-            "and would be cut: use 'auto' or at least that"
+            f"policy.tokenizer_max_length is {wanted}, the longest instruction has {longest} "
+            "tokens and would be cut: use 'auto' or at least that"
         )
     return int(wanted)
 
 
 def _check_weights(policy: SmolVLAPolicy, folder: Path) -> None:
-    """lerobot only logs tensors that the file did not have; they would be random."""
+    """Lerobot only logs tensors that the file did not have; they would be random."""
     from safetensors import safe_open
 
     with safe_open(str(folder / "model.safetensors"), framework="pt") as stored:
@@ -148,6 +147,6 @@ def _check_weights(policy: SmolVLAPolicy, folder: Path) -> None:
         )
 
 
-def source_name(parent: Optional[Path], options: Any) -> str:
+def source_name(parent: Path | None, options: Any) -> str:
     """What a stage starts from."""
     return str(parent) if parent else str(options.pretrained)

@@ -11,8 +11,9 @@ batch; lerobot's own resize, later in the policy, then finds nothing to do.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -81,9 +82,7 @@ def observation_tensors(
             f"the observation lacks {', '.join(missing)}; the policy needs "
             f"{', '.join(cameras)}, {STATE_FEATURE} and {TASK}"
         )
-    tensors: dict[str, Any] = {
-        name: image_tensor(observation[name], size) for name in cameras
-    }
+    tensors: dict[str, Any] = {name: image_tensor(observation[name], size) for name in cameras}
     tensors[STATE_FEATURE] = state_tensor(observation[STATE_FEATURE])
     tensors[TASK] = instruction_text(observation[TASK])
     return tensors

@@ -6,9 +6,9 @@ processes can each take their part of the same global batch.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from functools import lru_cache
-from typing import Iterator, Mapping
 
 import numpy as np
 

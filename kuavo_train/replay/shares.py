@@ -6,8 +6,8 @@ remainder is carried on, so that five batches hold exactly 16 and 64: never a lu
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
-from typing import Mapping
 
 import numpy as np
 

@@ -7,8 +7,9 @@ proves little; the closed loop decides.)
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Sequence
+from typing import Any
 
 import torch
 
@@ -47,8 +48,13 @@ def try_instructions(
         for task in tasks:
             per_frame = torch.cat(
                 [
-                    torch.stack([_losses(validator, model, preprocess, task, place, raw, other)
-                                 for other in tasks], dim=1)
+                    torch.stack(
+                        [
+                            _losses(validator, model, preprocess, task, place, raw, other)
+                            for other in tasks
+                        ],
+                        dim=1,
+                    )
                     for place, raw in validator.batches(task.name, frames)
                 ]
             )
@@ -61,7 +67,12 @@ def try_instructions(
 
 
 def _losses(
-    validator: Validator, model: FlowLoss, preprocess: Any, task: Task, place: int, raw: Any,
+    validator: Validator,
+    model: FlowLoss,
+    preprocess: Any,
+    task: Task,
+    place: int,
+    raw: Any,
     other: Task,
 ) -> torch.Tensor:
     """Loss of each frame of a batch under another task's instruction. Shape (B,)."""

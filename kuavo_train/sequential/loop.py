@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import math
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Callable, Iterator
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -58,7 +59,9 @@ class TrainingLoop:
         mixture: Mixture,
         schedule: Schedule,
         settings: LoopSettings,
+        describe: Callable[[Draw], str] = str,
     ) -> None:
+        self._describe = describe
         self._accelerator = accelerator
         self._model = model
         self._optimizer = optimizer
@@ -87,7 +90,10 @@ class TrainingLoop:
         local, batches = self._loader(progress.step)
         began = time.monotonic() - progress.seconds
         for step in range(progress.step, len(self._mixture)):
-            loss, rate = self._step(step, local, batches)
+            try:
+                loss, rate = self._step(step, local, batches)
+            except torch.OutOfMemoryError as error:
+                raise out_of_memory(settings.batch, self._accelerator.device) from error
             progress.step, progress.seconds = step + 1, time.monotonic() - began
             monitor.step(loss, rate)
             if step % settings.log_steps == 0:
@@ -145,7 +151,7 @@ class TrainingLoop:
         loss = self._sum(errors) / total
         norm = float(accelerator.clip_grad_norm_(self._trained(), settings.max_gradient_norm))
         if not (math.isfinite(loss) and math.isfinite(norm)):
-            raise TrainingError(_not_finite(step, loss, norm, micro))
+            raise TrainingError(self._not_finite(step, loss, norm, micro))
         self._optimizer.step()
         return loss, rate
 
@@ -156,11 +162,18 @@ class TrainingLoop:
         device = batch[ACTION_FEATURE].device
         size = self._settings.batch * self._settings.accumulation * self._accelerator.num_processes
         draws = draw(size, config.chunk_size, config.max_action_dim, self._settings.seed, step)
-        try:
-            squared: Tensor = self._model(batch, draws.rows(rows).to(device), counted.to(device))
-        except torch.OutOfMemoryError as error:
-            raise out_of_memory(self._settings.batch, device) from error
+        squared: Tensor = self._model(batch, draws.rows(rows).to(device), counted.to(device))
         return squared
+
+    def _not_finite(self, step: int, loss: float, norm: float, micro: list[dict[str, Any]]) -> str:
+        origins = [self._describe(origin) for raw in micro for origin in raw[ORIGIN]]
+        largest = max(float(raw[ACTION_FEATURE].abs().max()) for raw in micro)
+        return (
+            f"the loss is not finite at step {step} (loss {loss}, gradient norm {norm}). Training "
+            "stopped before the weights were touched; the last checkpoint is good. The batch: "
+            f"{'; '.join(origins[:16])}{' …' if len(origins) > 16 else ''}; largest action "
+            f"{largest:g}. If the data is right, lower the stage's learning_rate"
+        )
 
     def _trained(self) -> list[Tensor]:
         return [p for group in self._optimizer.param_groups for p in group["params"]]
@@ -187,20 +200,3 @@ def out_of_memory(batch: int, device: Any) -> TrainingError:
         "training.mixed_precision=bf16, or freezing=expert_only. The last saved state is whole; "
         "resume=true needs the same settings, so start this stage over with overwrite=true"
     )
-
-
-def _not_finite(step: int, loss: float, norm: float, micro: list[dict[str, Any]]) -> str:
-    origins: list[Draw] = [origin for raw in micro for origin in raw[ORIGIN]]
-    shown = ", ".join(f"{o.task} row {o.row}" for o in origins[:16])
-    worst = _extremes(micro)
-    return (
-        f"the loss is not finite at step {step} (loss {loss}, gradient norm {norm}); training stopped "
-        f"before the weights were touched, the last checkpoint is good. The batch: {shown}"
-        f"{' …' if len(origins) > 16 else ''}; {worst}. If the data is right, lower the stage's "
-        "learning_rate"
-    )
-
-
-def _extremes(micro: list[dict[str, Any]]) -> str:
-    largest = max(float(raw[ACTION_FEATURE].abs().max()) for raw in micro)
-    return f"largest action {largest:g}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -31,7 +31,7 @@ class StagePlan:
     seen: tuple[Task, ...]
     shares: dict[str, Fraction]
     strategy: ReplayStrategy
-    parent: Optional[Path]
+    parent: Path | None
     folder: Path
     epochs: int
     learning_rate: float
@@ -130,7 +130,7 @@ def _shares(
     return check_shares(strategy.shares(wanted, new.name), where)
 
 
-def _parent(config: DictConfig, seen: tuple[Task, ...], command: str) -> Optional[Path]:
+def _parent(config: DictConfig, seen: tuple[Task, ...], command: str) -> Path | None:
     if config.sequential.parent:
         return Path(config.sequential.parent)
     if len(seen) == 1:
@@ -155,7 +155,9 @@ def data_root(config: DictConfig, task: Task) -> Path:
         return Path(config.task.data_root)
     if config.data.root:
         try:
-            return Path(str(config.data.root).format(id=task.id, name=task.name, folder=task.folder))
+            return Path(
+                str(config.data.root).format(id=task.id, name=task.name, folder=task.folder)
+            )
         except (KeyError, IndexError) as error:
             raise TrainingError(
                 f"data.root {config.data.root!r} has an unknown field {error}: use {{id}}, "

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Mapping, Optional, Sequence
+from typing import Any
 
 from kuavo_train.sequential.plan import JOINT, StagePlan
 from kuavo_train.sequential.validation import Validation
@@ -69,16 +70,13 @@ def warnings(plan: StagePlan, now: Validation) -> list[str]:
     return lines
 
 
-def criteria(plan: StagePlan, scored: Validation, switches: Optional[bool]) -> list[dict[str, Any]]:
+def criteria(plan: StagePlan, scored: Validation, switches: bool | None) -> list[dict[str, Any]]:
     """The stage's success criteria, each with what was reached."""
-    rows: list[dict[str, Any]] = [
-        {
-            "criterion": f"task {task.id} ({task.name}) validation loss < {plan.limits[task.name]:g}",
-            "value": scored.tasks[task.name].loss,
-            "met": scored.tasks[task.name].loss < plan.limits[task.name],
-        }
-        for task in plan.seen
-    ]
+    rows: list[dict[str, Any]] = []
+    for task in plan.seen:
+        loss, limit = scored.tasks[task.name].loss, plan.limits[task.name]
+        text = f"task {task.id} ({task.name}) validation loss < {limit:g}"
+        rows.append({"criterion": text, "value": loss, "met": loss < limit})
     if switches is not None and len(plan.seen) > 1:
         rows.append(
             {
@@ -103,7 +101,9 @@ def best_of(history: Sequence[Validation], plan: StagePlan, rule: str) -> Valida
     return min(history, key=lambda validation: selection(validation, plan, rule))
 
 
-def exhausted(history: Sequence[Validation], plan: StagePlan, rule: str, patience: int | None) -> bool:
+def exhausted(
+    history: Sequence[Validation], plan: StagePlan, rule: str, patience: int | None
+) -> bool:
     """Whether early stopping ends the stage: `patience` validations without improvement."""
     if patience is None or not history:
         return False

@@ -8,9 +8,10 @@ validations so far. `resume/` is a full checkpoint with these in it, written ato
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Iterator, Mapping
+from typing import Any
 
 import torch
 from omegaconf import OmegaConf
@@ -108,7 +109,9 @@ def check_same_config(folder: Path, config: Mapping[str, Any]) -> None:
         raise TrainingError(
             "the run at "
             f"{folder.parent} was started with other settings; resume=true continues only the "
-            "same run:\n" + "\n".join(changed) + "\nuse the old values, or overwrite=true to start over"
+            "same run:\n"
+            + "\n".join(changed)
+            + "\nuse the old values, or overwrite=true to start over"
         )
 
 

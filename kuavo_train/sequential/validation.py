@@ -6,8 +6,9 @@ dimensions (16 or 20); for some frames also sampled actions against recorded one
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Iterator, Mapping, Optional, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,9 +36,9 @@ class TaskScore:
 
     loss: float
     dimensions: int
-    arms: Optional[float] = None
-    hands: Optional[float] = None
-    base: Optional[float] = None
+    arms: float | None = None
+    hands: float | None = None
+    base: float | None = None
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class Validator:
         world: int = 1,
     ) -> None:
         self._tables = tables
-        self._samples = samples
+        self.samples = samples
         self._settings = settings
         self._batch = batch
         self._workers = workers
@@ -101,7 +102,9 @@ class Validator:
         """This process's part: per task the sums and counts of loss, arms, hands, base: (4, 2)."""
         model.eval()
         with torch.no_grad():
-            return {name: self._task_sums(name, model, preprocess, unnormalize) for name in self.rows}
+            return {
+                name: self._task_sums(name, model, preprocess, unnormalize) for name in self.rows
+            }
 
     def scores(self, sums: Mapping[str, Tensor], epoch: int, step: int) -> Validation:
         """Scores out of the sums of all processes."""
@@ -125,7 +128,7 @@ class Validator:
         starts = list(range(0, len(rows), self._batch))[self._rank :: self._world]
         plan = [[Draw(name, int(r), 0) for r in rows[s : s + self._batch]] for s in starts]
         loader = DataLoader(
-            self._samples, batch_sampler=plan, num_workers=self._workers, collate_fn=stacked
+            self.samples, batch_sampler=plan, num_workers=self._workers, collate_fn=stacked
         )
         yield from zip(starts, loader, strict=True)
 
@@ -133,7 +136,9 @@ class Validator:
         """The fixed noise and times of `batch` frames from `place` on."""
         config = model.policy.config
         each = [
-            draw(1, config.chunk_size, config.max_action_dim, self._settings.seed, task_id, place + i)
+            draw(
+                1, config.chunk_size, config.max_action_dim, self._settings.seed, task_id, place + i
+            )
             for i in range(batch)
         ]
         return Draws(torch.cat([d.noise for d in each]), torch.cat([d.time for d in each]))

@@ -1,0 +1,122 @@
+"""`kuavo train`: all stages in a row, a base model made locally, a checkpoint looked at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from kuavo_cli.errors import UserError
+from kuavo_train.errors import TrainingError
+from kuavo_train.tasks import load_tasks
+from kuavo_train.tasks.registry import configs_root
+
+app = typer.Typer(
+    help="Train the policy: every stage, or one base model. One stage alone: see docs/training.md.",
+    no_args_is_help=True,
+)
+
+
+@app.callback(invoke_without_command=True)
+def train(
+    context: typer.Context,
+    all_stages: Annotated[
+        bool, typer.Option("--all", help="Train every stage, 1 to the last.")
+    ] = False,
+    config_name: Annotated[
+        str, typer.Option("--config-name", help="A file of configs/policy, without .yaml.")
+    ] = "smolvla_sequential_base",
+    override: Annotated[
+        list[str] | None,
+        typer.Option("--set", "-s", help="Any setting: -s training.batch_size=8; repeatable."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Skip finished stages, continue the stopped one.")
+    ] = False,
+) -> None:
+    """Train all stages of the curriculum, in order."""
+    if context.invoked_subcommand:
+        return
+    if not all_stages:
+        raise UserError("say what to train: kuavo train --all (or --help)", exit_code=2)
+    _call(_train_all, config_name, override or [], resume)
+
+
+@app.command()
+def base(
+    size: Annotated[
+        str, typer.Option(help="A file of configs/policy/architecture: nano, smolvla_450m.")
+    ] = "nano",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to make; default outputs/base/smolvla_SIZE.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the random weights.")] = 0,
+) -> None:
+    """Make a base model with random weights: no network, no GPU needed."""
+    from kuavo_train.policy.base_model import write_base
+
+    folder = out or Path("outputs/base") / f"smolvla_{size}"
+    parameters = _call(write_base, folder, size, seed)
+    typer.echo(f"{folder}: {parameters:,} parameters")
+
+
+@app.command()
+def relocate(
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint that was copied or moved.")],
+    vlm: Annotated[
+        str | None, typer.Option(help="Path to write; default: its own vlm/ folder.")
+    ] = None,
+) -> None:
+    """Tell stock lerobot where a copied checkpoint lies now (this project finds it by itself)."""
+    from kuavo_train.checkpoint.relocate import relocate as rewrite
+
+    typer.echo(f"{checkpoint} now names {_call(rewrite, checkpoint, vlm)}")
+
+
+@app.command()
+def inspect(
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint folder.")],
+) -> None:
+    """Verify a checkpoint and print what it knows about itself."""
+    from kuavo_train.checkpoint.manifest import read_manifest, verify
+
+    manifest = _call(read_manifest, checkpoint)
+    _call(verify, checkpoint, manifest)
+    lineage = manifest.lineage
+    typer.echo(f"{checkpoint}: whole, {len(manifest.files)} files match their SHA-256")
+    typer.echo(f"stage {lineage.stage}, epoch {lineage.epoch}, step {lineage.step}")
+    typer.echo(f"parent {lineage.parent}")
+    typer.echo(f"normalization {manifest.normalization_hash}")
+    for task in lineage.tasks:
+        typer.echo(
+            f"task {task.id} {task.name}: {len(task.trained)} episodes trained on, "
+            f"{len(task.held_out)} held out\n  {task.instruction}"
+        )
+
+
+def _train_all(config_name: str, overrides: list[str], resume: bool) -> None:
+    from hydra import compose, initialize_config_dir
+
+    from kuavo_train.sequential.results import FILE
+    from kuavo_train.sequential.run import train_stage
+
+    configs = configs_root() / "policy"
+    with initialize_config_dir(str(configs.resolve()), version_base="1.3"):
+        for task in load_tasks().values():
+            more = [f"task=tasks/{task.folder}", *(["resume=true"] if resume else [])]
+            config = compose(config_name, [*more, *overrides])
+            joint = config.mode == "joint"
+            folder = Path(config.output_root) / ("joint" if joint else task.folder)
+            if not (resume and (folder / FILE).is_file()):
+                train_stage(config, configs, config_name)
+            if joint:
+                break
+
+
+def _call(function: Any, *arguments: Any) -> Any:
+    """Call, and turn what a person can mend into one sentence."""
+    try:
+        return function(*arguments)
+    except TrainingError as error:
+        raise UserError(str(error)) from error

@@ -1,0 +1,60 @@
+"""Run one stage from a composed configuration: logging around it, errors as sentences."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from kuavo_train.errors import TrainingError
+from kuavo_train.sequential.console import log, start_logging, stop_logging
+from kuavo_train.sequential.plan import plan_stage
+from kuavo_train.tasks import load_tasks
+
+TASKS = Path("task") / "tasks"
+SCRIPT = "python kuavo_train/train_smolvla_sequential.py --config-path=../configs/policy"
+
+
+def train_stage(config: DictConfig, configs: Path, config_name: str) -> dict[str, Any]:
+    """Train one stage.
+
+    Args:
+        config: the composed configuration.
+        configs: the folder it came from; its tasks are the curriculum.
+        config_name: for the messages that name a command.
+
+    Returns:
+        The content of `training_results.json`.
+    """
+    # Imported here: a missing dataset or stage should be reported before torch has loaded.
+    start_logging(Path(config.log_file) if _is_main() else None)
+    try:
+        registry = load_tasks(configs / TASKS)
+        plan = plan_stage(config, registry, f"{SCRIPT} --config-name={config_name}")
+        from kuavo_train.sequential.stage import Stage
+
+        log.info("%s → %s", plan.title, plan.folder)
+        return Stage(config, registry, plan).run()
+    except TrainingError as error:
+        log.error("%s", error)
+        raise
+    except KeyboardInterrupt:
+        log.info("interrupted; resume=true continues from the last saved state")
+        raise
+    finally:
+        stop_logging()
+
+
+def run_stage(config: DictConfig, configs: Path, config_name: str) -> None:
+    """The same for a script: exit code 1 and no stack trace when a person can mend it."""
+    try:
+        train_stage(config, configs, config_name)
+    except TrainingError:
+        sys.exit(1)
+
+
+def _is_main() -> bool:
+    return os.environ.get("RANK", "0") == "0"

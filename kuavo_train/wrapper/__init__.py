@@ -1,0 +1,1 @@
+"""Trained policies as deployment and evaluation use them."""

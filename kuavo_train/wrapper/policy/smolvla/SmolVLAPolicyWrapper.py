@@ -1,0 +1,227 @@
+"""A trained policy: raw observation in, robot units out.
+
+    policy = SmolVLAPolicyWrapper.from_pretrained("outputs/…/task4_sorting/best")
+    observation = {
+        "observation.images.head_cam_h": …,   # uint8 (H, W, 3) or float (3, H, W) in 0…1, any size
+        "observation.images.wrist_cam_l": …,
+        "observation.images.wrist_cam_r": …,
+        "observation.state": …,               # (16,) as kuavo_deploy.robot.layout
+        "task": "Pick up the package …",
+    }
+    action = policy.select_action(observation)         # (20,): arms [rad], hands, base, move
+    chunk = policy.predict_action_chunk(observation)   # (T, 20)
+
+An action always has 20 numbers; a standing task's command is `action[:16]`, and its last four are
+"stay" (see `kuavo_train.policy.action_space`). A batch of observations — every value with a
+leading batch dimension, `task` a list — gives (B, 20) and (B, T, 20).
+
+Preprocessing, tokens and normalization happen inside, by the functions that training uses. A new
+instruction drops every action that was planned for the old one.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kuavo_deploy.robot.topics import ACTION_FEATURE, STATE_FEATURE
+from kuavo_train.checkpoint.manifest import Manifest
+from kuavo_train.checkpoint.processors import tokenizer_of
+from kuavo_train.checkpoint.reader import Checkpoint, LoadedPolicy, load, open_checkpoint
+from kuavo_train.errors import DataError
+from kuavo_train.policy.action_space import UNIFIED_DIM
+from kuavo_train.policy.preprocessing import (
+    TASK,
+    check_instruction_length,
+    observation_tensors,
+    stacked,
+)
+
+
+class SmolVLAPolicyWrapper:
+    """lerobot's SmolVLA with its pipelines and an action queue.
+
+    Attributes:
+        policy: the `SmolVLAPolicy` inside.
+        manifest: the checkpoint's manifest: tasks, instructions, episodes, hashes.
+        cameras: feature names that an observation must carry.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, loaded: LoadedPolicy) -> None:
+        self.manifest: Manifest = checkpoint.manifest
+        self.path: Path = checkpoint.path
+        self.policy = loaded.policy
+        self._preprocessor = loaded.preprocessor
+        self._postprocessor = loaded.postprocessor
+        config = loaded.policy.config
+        self.cameras: tuple[str, ...] = tuple(config.image_features)
+        width, height = config.resize_imgs_with_padding
+        self._size = (int(width), int(height))
+        self._tokenizer = tokenizer_of(loaded.preprocessor)
+        self._queue: deque[Tensor] = deque()
+        self._planned_for: list[str] | None = None
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        path: str | Path,
+        device: str | None = None,
+        dtype: str = "float32",
+        check_hashes: bool = True,
+    ) -> SmolVLAPolicyWrapper:
+        """Load a checkpoint folder; no network is used.
+
+        Args:
+            path: a folder such as `outputs/train/smolvla_sequential/task4_sorting/best`.
+            device: default: the GPU where there is one, else the CPU.
+            dtype: of the weights, float32 or bfloat16.
+            check_hashes: compare every file with its SHA-256 (450 M parameters: a few seconds).
+
+        Raises:
+            CheckpointError: missing, incomplete, damaged, or another robot's.
+        """
+        checkpoint = open_checkpoint(path, check_hashes)
+        return cls(checkpoint, load(checkpoint, device, dtype))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the policy runs."""
+        return next(self.policy.parameters()).device
+
+    @property
+    def instructions(self) -> dict[str, str]:
+        """The instructions it was trained with, by task name."""
+        return {task.name: task.instruction for task in self.manifest.lineage.tasks}
+
+    @property
+    def chunk_size(self) -> int:
+        """Steps of a chunk (T), one per frame of the recordings."""
+        return int(self.policy.config.chunk_size)
+
+    @property
+    def n_action_steps(self) -> int:
+        """Steps of a chunk that `select_action` executes before it plans again."""
+        return int(self.policy.config.n_action_steps)
+
+    def reset(self) -> None:
+        """Forget what was planned (a new episode)."""
+        self._queue.clear()
+        self._planned_for = None
+
+    def select_action(self, observation: Mapping[str, Any], noise: Tensor | None = None) -> Tensor:
+        """The next action; plans a new chunk when the last one is used up.
+
+        Args:
+            observation: see the module's docstring. When no planning is due only `task` is read.
+            noise: (B, T, 32), to start sampling from instead of a random draw.
+
+        Returns:
+            Float32 on the CPU, shape (20,), or (B, 20) for a batch. Robot units.
+        """
+        instructions = _instructions(observation)
+        if instructions != self._planned_for:
+            self._queue.clear()
+        if not self._queue:
+            chunk = self.predict_action_chunk(observation, noise)
+            self._planned_for = instructions
+            steps = chunk if chunk.ndim == 2 else chunk.transpose(0, 1)
+            self._queue.extend(steps[: self.n_action_steps])
+        return self._queue.popleft()
+
+    @torch.no_grad()
+    def predict_action_chunk(
+        self, observation: Mapping[str, Any], noise: Tensor | None = None, **sampling: Any
+    ) -> Tensor:
+        """A whole chunk; the queue of `select_action` is left alone.
+
+        Args:
+            observation: see the module's docstring.
+            noise: (B, T, 32), to start sampling from instead of a random draw.
+            sampling: passed to lerobot's sampler (real-time chunking).
+
+        Returns:
+            Float32 on the CPU, shape (T, 20), or (B, T, 20) for a batch. Robot units.
+        """
+        batch = self.preprocess(observation)
+        if noise is not None:
+            noise = noise.to(self.device)
+        chunk = self.policy.predict_action_chunk(batch, noise=noise, **sampling)
+        actions = self.postprocess(chunk)
+        return actions if _is_batch(observation) else actions[0]
+
+    def preprocess(self, observation: Mapping[str, Any]) -> dict[str, Any]:
+        """Raw observation(s) → the batch that the policy reads, on its device."""
+        samples = [
+            observation_tensors(one, self.cameras, self._size) for one in _unbatched(observation)
+        ]
+        for sample in samples:
+            check_instruction_length(
+                self._tokenizer, sample[TASK], self.policy.config.tokenizer_max_length
+            )
+        batch: dict[str, Any] = self._preprocessor(stacked(samples))
+        batch.pop(ACTION_FEATURE, None)
+        return batch
+
+    def postprocess(self, chunk: Tensor) -> Tensor:
+        """The policy's actions, shape (…, 20), → robot units, float32 on the CPU."""
+        actions: Tensor = self._postprocessor(chunk.to(torch.float32))
+        return actions
+
+    def normalize_actions(self, actions: Tensor) -> Tensor:
+        """Robot units, shape (…, 20), → the policy's scale (what a chunk is before postprocess)."""
+        if actions.shape[-1] != UNIFIED_DIM:
+            raise DataError(f"an action has {UNIFIED_DIM} numbers, got {tuple(actions.shape)}")
+        for step in self._preprocessor.steps:
+            if hasattr(step, "_normalize_action"):
+                normalized: Tensor = step._normalize_action(actions.to(self.device), inverse=False)
+                return normalized
+        raise DataError("the preprocessor has no normalizer")
+
+
+def _is_batch(observation: Mapping[str, Any]) -> bool:
+    return not isinstance(observation.get(TASK), str)
+
+
+def _instructions(observation: Mapping[str, Any]) -> list[str]:
+    task = observation.get(TASK)
+    if isinstance(task, str):
+        return [task]
+    if isinstance(task, Sequence) and all(isinstance(text, str) for text in task):
+        return list(task)
+    raise DataError(f"observation['{TASK}'] must be a text (or a list of texts), got {task!r}")
+
+
+def _unbatched(observation: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A batch of observations → single ones."""
+    if not _is_batch(observation):
+        return [_squeezed(observation)]
+    texts = _instructions(observation)
+    fields = {k: v for k, v in observation.items() if k == STATE_FEATURE or "images" in k}
+    short = [name for name, value in fields.items() if len(value) != len(texts)]
+    if short or not texts:
+        raise DataError(
+            f"a batch has one instruction per observation: {len(texts)} instructions, but "
+            f"{', '.join(f'{name} {np.shape(observation[name])}' for name in short)}"
+        )
+    return [
+        {**{name: value[i] for name, value in fields.items()}, TASK: text}
+        for i, text in enumerate(texts)
+    ]
+
+
+def _squeezed(observation: Mapping[str, Any]) -> dict[str, Any]:
+    """One text may come with tensors of batch size one, as a DataLoader gives them."""
+    single = dict(observation)
+    state = single.get(STATE_FEATURE)
+    if state is not None and np.ndim(state) == 2 and len(state) == 1:
+        single[STATE_FEATURE] = state[0]
+    for name, value in single.items():
+        if "images" in name and np.ndim(value) == 4 and len(value) == 1:
+            single[name] = value[0]
+    return single

@@ -1,0 +1,1 @@
+"""SmolVLA behind `SmolVLAPolicyWrapper`."""
