@@ -18,6 +18,7 @@ from kuavo_sim.model.names import ARM_JOINTS, BASE_HEIGHT, ROBOT_XML
 SOLVER = "daqp"
 _STEP = 0.1
 _DAMPING = 1e-3
+_ARMS = {"l": slice(0, 7), "r": slice(7, 14)}
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,8 @@ class ArmIK:
     ) -> tuple[np.ndarray, float]:
         """Arm positions, shape (14,) [rad], that bring the hands to `goals`, from `start`.
 
+        An arm whose hand has no goal stays where it is.
+
         Returns:
             The positions and the worst remaining distance of a hand [m].
         """
@@ -86,7 +89,11 @@ class ArmIK:
             float(np.linalg.norm(self._tasks[side].compute_error(self._configuration)[:3]))
             for side in goals
         )
-        return self._configuration.q[self._indices].copy(), error
+        arms = self._configuration.q[self._indices].copy()
+        for side, part in _ARMS.items():
+            if side not in goals:
+                arms[part] = start[part]
+        return arms, error
 
     def _full(self, arms: np.ndarray) -> np.ndarray:
         q = np.zeros(self._model.nq)
