@@ -30,6 +30,8 @@ _TRIES = 12
 class PlacementExpert(Expert):
     """Looks at what is where, does the next thing that helps, looks again."""
 
+    orientation_cost = (0.15, 0.15, 0.15)
+
     def __init__(self, sim: Simulation, rng: np.random.Generator) -> None:
         super().__init__(sim, rng)
         scene = sim.scene
@@ -39,9 +41,10 @@ class PlacementExpert(Expert):
         # where this demonstrator likes to hold bottles, and how it tilts them
         self._high = rng.uniform(0.108, 0.122)
         self._low = rng.uniform(0.036, 0.044)
-        self._lean = np.radians(rng.uniform(10, 18))
-        self._left_tilt = np.radians(rng.uniform(126, 133))
-        self._meet = np.array([0.36, 0.0, 0.98]) + rng.uniform(-0.015, 0.015, 3)
+        self._lean = np.radians(rng.uniform(14, 20))
+        self._right_tilt = np.radians(rng.uniform(93, 98))
+        self._left_tilt = np.radians(rng.uniform(126, 131))
+        self._meet = np.array([0.32, 0.0, 0.97]) + rng.uniform(-0.015, 0.015, 3)
 
     def plan(self) -> Plan:
         for _ in range(_TRIES):
@@ -104,7 +107,7 @@ class PlacementExpert(Expert):
         def grasp(back: float) -> Goal:
             position, rotation = self._pose(bottle)
             yaw = float(np.arctan2(rotation[1, 0], rotation[0, 0]))
-            hand = pointing(np.radians(88), yaw)
+            hand = pointing(self._right_tilt, yaw)
             at = position + [0, 0, self._high] + hand @ [0, 0, back]
             return self.goal(at, hand)
 
