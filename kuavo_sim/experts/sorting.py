@@ -13,8 +13,9 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from kuavo_deploy.robot import layout
+from kuavo_deploy.robot.version import load_limits
 from kuavo_sim.env import CONTROL_HZ
-from kuavo_sim.experts.base import Expert, Plan, pointing
+from kuavo_sim.experts.base import PERIOD, REACHABLE, Expert, OutOfReach, Plan, pointing
 from kuavo_sim.experts.ik import Goal
 from kuavo_sim.model.names import FINGER_STROKE
 from kuavo_sim.robot import Pose2D
@@ -27,10 +28,15 @@ from kuavo_sim.scenes.sorting import (
     stand_before,
 )
 from kuavo_sim.simulation import Simulation
+from kuavo_train.tasks.registry import configs_root
 
 ATTEMPTS = 6
 """Picks and placings before it gives up."""
 _HAND = "r"
+_SPEED_SHARE = 0.7
+"""Joints stay below this share of their velocity limits."""
+_PEAK_OF_MEAN = 1.875
+"""Peak over mean speed of a minimum-jerk motion."""
 _CLEAR = 0.24
 """Steps back this far from the flow rack before it turns [m]."""
 _IN_VIEW = 1.0
@@ -52,6 +58,7 @@ class SortingExpert(Expert):
         self._stand_offset = rng.normal(0.0, [0.008, 0.008, 0.008]).clip(-0.015, 0.015)
         self._back_off = float(rng.uniform(0.36, 0.46))
         self._carry = READY_ARMS + rng.uniform(-0.03, 0.03, 14)
+        self._step_limit = load_limits(45, configs_root() / "robot").velocity * PERIOD * _SPEED_SHARE
         super().__init__(sim, rng)
         self._carry[:7] = self._arms[:7]
 
@@ -142,10 +149,34 @@ class SortingExpert(Expert):
         x_axis = body.xmat.reshape(3, 3)[:, 0]
         return Pose2D(float(body.xpos[0]), float(body.xpos[1]), math.atan2(x_axis[1], x_axis[0]))
 
+    # moving the arm
+
+    def reach(self, goals: dict[str, Goal]) -> None:
+        """As every expert's, within the joints' speed: what is missing is made up for later."""
+        before = self._arms
+        super().reach(goals)
+        change = self._arms - before
+        excess = float(np.max(np.abs(change) / self._step_limit))
+        self._arms = before + change / max(1.0, excess)
+
+    def _swing_to(self, goal: Goal, speed: float) -> Plan:
+        """Move in joint space to a goal of the hand: for long ways in the free."""
+        arms, error = self._ik.solve(self._arms, {_HAND: goal}, iterations=150)
+        if error > REACHABLE:
+            raise OutOfReach(f"the arm misses {goal.position.round(3)} (base_link, m) by {error:.3f} m")
+        start, _ = self._ik.hand_pose(self._arms, _HAND)
+        way = float(np.linalg.norm(goal.position - start))
+        yield from self._swing(arms, way / speed)
+
+    def _swing(self, arms: np.ndarray, seconds: float) -> Plan:
+        """Move in joint space to a posture in `seconds`, or as long as the joints need."""
+        needed = float(np.max(np.abs(arms - self._arms) / self._step_limit)) * PERIOD * _PEAK_OF_MEAN
+        yield from self.move_arms(arms, max(seconds, needed * self.tempo))
+
     # picking
 
     def _pick(self) -> Plan:
-        yield from self._approach(0.13, speed=0.28)
+        yield from self._swing_to(self._grasp(0.13), speed=0.28)
         yield from self._approach(0.0, speed=0.16)
         yield from self.close(_HAND, 0.5)
         yield from self.wait_until(self._holds, 0.3)
@@ -154,7 +185,7 @@ class SortingExpert(Expert):
             yield from self._approach(0.13, speed=0.25)
             return
         yield from self._raise(self._lift)
-        yield from self.move_arms(self._carry, 1.4)
+        yield from self._swing(self._carry, 1.2)
 
     def _approach(self, distance: float, speed: float) -> Plan:
         """Bring the open hand to the workpiece, `distance` [m] short of it along its own axis."""
@@ -174,10 +205,10 @@ class SortingExpert(Expert):
     # placing
 
     def _place(self) -> Plan:
-        for above, speed in ((0.13, 0.28), (self._drop, 0.16)):
-            if not self._holds():
-                return
-            yield from self.move_hand(_HAND, self._placing(above), speed)
+        yield from self._swing_to(self._placing(0.12), speed=0.28)
+        if not self._holds():
+            return
+        yield from self.move_hand(_HAND, self._placing(self._drop), speed=0.15)
         width = 2 * FINGER_STROKE * (1 - float(self.sim.robot.hand_closures[1]))
         ajar = max(0.0, 1 - (width + 0.03) / (2 * FINGER_STROKE))
         yield from self.open(_HAND, 0.4, ajar)

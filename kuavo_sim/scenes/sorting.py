@@ -17,6 +17,7 @@ from kuavo_sim.scenes.parts import SOLID, VISUAL, G, box, free_body
 from kuavo_sim.scenes.rack import (
     CELL,
     LANE_WIDTH,
+    PICK_ZONE,
     SHELF_HEIGHT,
     cell_centre,
     flow_rack,
@@ -46,10 +47,12 @@ ARM_REACH = 0.75
 IN_CELL = 0.045
 """Largest distance of the workpiece from the middle of the marked compartment, x or y [m]."""
 REST_TIME = 0.3
+LIFTED = lane_point(PICK_ZONE[1], 0.0, 0.02)[2]
+"""The workpiece's bottom is above this when it is off its lane, wherever in the pick zone [m]."""
 
 _COLOURS = {
     "aluminium": (0.74, 0.76, 0.79),
-    "brass": (0.78, 0.62, 0.27),
+    "brass": (0.70, 0.55, 0.28),
     "red": (0.66, 0.13, 0.11),
     "green": (0.13, 0.45, 0.25),
     "copper": (0.72, 0.40, 0.25),
@@ -62,7 +65,7 @@ class SortingScene(Scene):
 
     task = "sorting"
     time_limit = 45.0
-    head = (0.0, 0.27)
+    head = (0.0, 0.40)
 
     def __init__(self, rng: np.random.Generator) -> None:
         super().__init__(rng)
@@ -102,6 +105,7 @@ class SortingScene(Scene):
         material_box(container, self.marked_cell, self.box_material)
         self._add_workpiece(spec)
         self._add_other_parts(spec, flow)
+        _light_both_racks(spec)
         _aim_overview(spec)
 
     def _add_workpiece(self, spec: mujoco.MjSpec) -> None:
@@ -172,7 +176,7 @@ class SortingRubric(Rubric):
         if stage == "at_rack":
             return _stands_before(sim, sim.data.body(WORKPIECE).xpos)
         if stage == "grasped":
-            return _held(sim) and not _touches_furniture(sim)
+            return _held(sim) and self._lifted(sim)
         if stage == "turned":
             away = sim.robot.base_pose.yaw - self._scene.place_pose.yaw
             return _held(sim) and abs(math.remainder(away, math.tau)) < math.radians(45)
@@ -184,6 +188,11 @@ class SortingRubric(Rubric):
         if sim.data.body(WORKPIECE).xpos[2] < 0.3:
             return "the workpiece fell on the floor"
         return None
+
+    def _lifted(self, sim: Simulation) -> bool:
+        # both surfaces that it can be taken from end below this height above the floor
+        bottom = sim.data.body(WORKPIECE).xpos[2] - self._scene.piece_half[2]
+        return bool(bottom > LIFTED and not _touches_furniture(sim))
 
     def _rests_in_cell(self, sim: Simulation) -> bool:
         container, piece = sim.data.body(BOX), sim.data.body(WORKPIECE)
@@ -280,16 +289,27 @@ def _tote(body: mujoco.MjsBody) -> None:
     box(body, [-0.1005, 0, 0.055], [0.0006, 0.05, 0.025], "white", **VISUAL)
 
 
+def _light_both_racks(spec: mujoco.MjSpec) -> None:
+    # the workshop's lamp lights one work place; here it looks between the two, and a second one
+    # without shadows hangs over the placement rack
+    lamp = spec.lights[0]
+    lamp.dir = np.array([-0.1, -0.4, 0.8]) - lamp.pos
+    spec.worldbody.add_light(
+        pos=[-0.9, -0.4, 2.8], dir=[-0.2, -0.3, -1], diffuse=[0.16] * 3, specular=[0.1] * 3,
+        cutoff=70, exponent=1, castshadow=False,
+    )  # fmt: skip
+
+
 def _aim_overview(spec: mujoco.MjSpec) -> None:
     # the workshop's own view ends before the placement rack
     camera = spec.camera(OVERVIEW)
-    eye, target = np.array([0.15, -3.4, 2.3]), np.array([-0.15, -0.35, 0.75])
+    eye, target = np.array([0.35, -3.8, 2.1]), np.array([-0.02, -0.5, 0.72])
     backward = (eye - target) / np.linalg.norm(eye - target)
     right = np.cross([0, 0, 1], backward)
     right /= np.linalg.norm(right)
     camera.pos = eye
     camera.alt.xyaxes = [*right, *np.cross(backward, right)]
-    camera.fovy = 46
+    camera.fovy = 47
 
 
 READY_ARMS = np.array(
