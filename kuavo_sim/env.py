@@ -3,6 +3,8 @@
 Action a_k, shape (16,) or (20,) (see `kuavo_deploy.robot.layout`), is the target to be reached at
 the end of control period k. Within the period the command in force is the straight line from
 a_{k−1} to a_k, so that the command at t_{k+1} equals a_k.
+
+    env = gymnasium.make("kuavo_sim.env:Kuavo-v0", task="weighing")
 """
 
 from __future__ import annotations
@@ -167,3 +169,6 @@ def _action_space(dim: int) -> spaces.Box:
         low[layout.BASE_POSE], high[layout.BASE_POSE] = -_BASE_BOUND, _BASE_BOUND
         low[layout.MOVE], high[layout.MOVE] = 0.0, 1.0
     return spaces.Box(low, high, dtype=np.float64)
+
+
+gym.register(id="Kuavo-v0", entry_point="kuavo_sim.env:KuavoEnv")
