@@ -31,7 +31,7 @@ SCALE = (0.275, -0.375)
 BIN = (0.27, -0.600)
 BIN_HALF = (0.09, 0.078)
 """Inner half sizes of the storage bin [m]."""
-BIN_HEIGHT = 0.095
+BIN_HEIGHT = 0.08
 SPREAD = 0.03
 """Area, scale and bin lie up to this far from their nominal places [m]."""
 PARCEL_START = 0.04
@@ -49,7 +49,7 @@ _TABLE_MATERIALS = ("wood", "white", "steel")
 class ConveyorScene(Scene):
     """What both tasks share: layout, randomization, machines and looks at the physical state."""
 
-    head = (-0.16, 0.44)
+    head = (-0.2, 0.52)
 
     def __init__(self, rng: np.random.Generator) -> None:
         super().__init__(rng)

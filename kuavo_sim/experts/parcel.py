@@ -1,0 +1,199 @@
+"""What both demonstrations of the parcel cell share: catching, carrying and releasing a parcel.
+
+A demonstration is a loop that looks where the parcel is and does what that asks for, so that a
+missed grasp, a slip or a push from outside is answered like any other situation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from kuavo_sim.experts.base import PERIOD, Expert, Plan, minimum_jerk, pointing
+from kuavo_sim.experts.ik import Goal
+from kuavo_sim.model.names import BASE_HEIGHT, FINGER_STROKE
+from kuavo_sim.scenes.belt import BELT_TOP
+from kuavo_sim.scenes.conveyor import TABLE_TOP, ConveyorScene
+from kuavo_sim.scenes.parcel import PARCEL
+from kuavo_sim.simulation import Simulation
+
+HAND = "r"
+LEAD = PERIOD + 0.03
+"""The parcel is aimed at where it will be this much later: a period, and the arm's lag [s]."""
+READY_Y = -0.10
+"""The hand waits here for the parcel to come [m]."""
+LAST_Y = -0.47
+"""Past this the arm cannot follow the parcel [m]."""
+TIP_CLEARANCE = 0.027
+"""The pads' tips reach this far below the tool centre point, with a margin [m]."""
+WIDEST_GRIP = 0.045
+"""Half of the widest side that fits between the open fingers [m]."""
+
+
+class ParcelExpert(Expert):
+    """Building blocks for the parcel; subclasses say what to do with it."""
+
+    def __init__(self, sim: Simulation, rng: np.random.Generator) -> None:
+        assert isinstance(sim.scene, ConveyorScene)
+        self.scene = sim.scene
+        self.tilt = np.radians(rng.uniform(59, 65))
+        self.hover = float(rng.uniform(0.030, 0.045))
+        self.grasp_shift = float(rng.uniform(-0.008, 0.008))
+        self.carry_yaw = float(rng.uniform(-0.10, 0.10))
+        super().__init__(sim, rng)
+
+    # what it sees
+
+    @property
+    def parcel(self) -> np.ndarray:
+        """The parcel's middle, (3,) [m]."""
+        return self.scene.position(self.sim)
+
+    @property
+    def holds(self) -> bool:
+        """Is the parcel in the hand?"""
+        return self.sim.grasps.held_by(HAND) == PARCEL
+
+    @property
+    def on_belt(self) -> bool:
+        """Does the belt carry the parcel?"""
+        return self.scene.touches(self.sim, "belt")
+
+    @property
+    def out_of_reach(self) -> bool:
+        """Has the belt carried the parcel past the arm, or has it fallen?"""
+        x, y, z = self.parcel
+        return (self.scene.over_belt(self.sim) and y < LAST_Y) or z < TABLE_TOP or y < LAST_Y - 0.25
+
+    def axes(self) -> tuple[float, float, float]:
+        """Half width that the hand can grip, direction of the hand for it [rad], half height."""
+        rotation = self.sim.data.body(PARCEL).xmat.reshape(3, 3)
+        half = np.array(self.scene.parcel.half)
+        upright = int(np.argmax(np.abs(rotation[2])))
+        choices = []
+        for axis in (i for i in range(3) if i != upright):
+            across = rotation[:2, axis]
+            # the hand closes along this axis: it points a quarter turn to the right of it
+            yaw = _within_quarter(np.arctan2(across[1], across[0]) - np.pi / 2)
+            wide = half[axis] > WIDEST_GRIP
+            choices.append((wide, abs(yaw + 0.1 if yaw < 0 else yaw), half[axis], yaw))
+        _, _, width, yaw = min(choices)
+        return float(width), float(np.clip(yaw, -0.65, 0.65)), float(half[upright])
+
+    # what it does
+
+    def pick(self) -> Plan:
+        """Open, follow the parcel from above, go down on it, close, lift. May fail: look after."""
+        self._hands[1] = 0.0
+        yield from self.track(HAND, self._above, self._seconds(1.5))
+        while self.parcel[1] > self._ready_y() + 0.01 and self.on_belt:
+            self.reach({HAND: self._above()})
+            yield self.action()
+            if self.out_of_reach:
+                return
+        yield from self.track(HAND, self._around, self._seconds(0.9))
+        yield from self._close_moving(self._around(), self._seconds(0.5))
+        yield from self.lift(0.07)
+        if not self.holds:
+            yield from self.open(HAND, 0.3)
+
+    def lift(self, height: float) -> Plan:
+        """Straight up by `height` [m]."""
+        goal = self._hand_goal()
+        up = Goal(goal.position + [0, 0, height], goal.rotation, goal.orientation_cost)
+        yield from self.move_hand(HAND, up, speed=0.2)
+
+    def carry(self, to: np.ndarray, yaw: float, above: float, speed: float = 0.26) -> Plan:
+        """Bring the held parcel's middle over `to`, then down to it; stops when it is lost."""
+        for height in (above, 0.0):
+            goal = self.goal(*self._hand_for(to + [0, 0, height], yaw))
+            pace = speed if height else 0.16
+            for action in self.move_hand(HAND, goal, pace):
+                if not self.holds:
+                    return
+                yield action
+
+    def release(self, up: float) -> Plan:
+        """Open just wide enough and go up."""
+        width, *_ = self.axes()
+        free = (width + 0.017) / FINGER_STROKE
+        yield from self.open(HAND, self._seconds(0.4), closure=max(0.0, 1 - free))
+        yield from self.wait(0.1)
+        yield from self.lift(up)
+
+    def retreat(self) -> Plan:
+        """Up and out of the way."""
+        hand = self._hand_goal()
+        position = hand.position + [0.0, 0.0, max(0.0, 0.07 - hand.position[2])]
+        yield from self.move_hand(HAND, Goal(position, hand.rotation, hand.orientation_cost))
+
+    # where the hand has to be
+
+    def pose(self, position: np.ndarray, yaw: float) -> Goal:
+        """A hand with this demonstrator's tilt at a world position (3,) [m]."""
+        return self.goal(position, pointing(self.tilt, yaw))
+
+    def _around(self) -> Goal:
+        _, yaw, height = self.axes()
+        position = self._soon()
+        floor = position[2] - height
+        position[2] = max(position[2], floor + TIP_CLEARANCE)
+        along = self.grasp_shift * np.array([np.cos(yaw), np.sin(yaw), 0.0])
+        return self.pose(position + along, yaw)
+
+    def _above(self) -> Goal:
+        _, yaw, height = self.axes()
+        position = self._soon()
+        position[2] += height + TIP_CLEARANCE + self.hover
+        if self.on_belt:
+            position[1] = min(position[1], self._ready_y())
+        return self.pose(position, yaw)
+
+    def _ready_y(self) -> float:
+        # a hand turned to the right reaches less far to the left
+        _, yaw, _ = self.axes()
+        return READY_Y - 0.2 * max(0.0, -yaw)
+
+    def _soon(self) -> np.ndarray:
+        return self.parcel - [0.0, self.scene.belt.speed * LEAD * self.on_belt, 0.0]
+
+    def _close_moving(self, start: Goal, seconds: float) -> Plan:
+        # the fingers hide where the parcel is: keep pace with the belt
+        drift = np.array([0.0, -self.scene.belt.speed * self.on_belt, 0.0])
+        periods = max(2, round(seconds / PERIOD))
+        for i in range(1, periods + 1):
+            position = start.position + drift * (i * PERIOD)
+            self.reach({HAND: Goal(position, start.rotation, start.orientation_cost)})
+            self._hands[1] = minimum_jerk(i / periods)
+            yield self.action()
+
+    def _hand_goal(self) -> Goal:
+        position, rotation = self._ik.hand_pose(self._arms, HAND)
+        return Goal(position, rotation, self.orientation_cost)
+
+    def _hand_for(self, parcel: np.ndarray, yaw: float) -> tuple[np.ndarray, np.ndarray]:
+        """World position and rotation of the hand that bring the held parcel to a place."""
+        measured, rotation = self._ik.hand_pose(self.sim.robot.arm_positions, HAND)
+        in_hand = rotation.T @ (self.parcel - [0, 0, BASE_HEIGHT] - measured)
+        # keep the tilt at which it was taken, so that it comes down level
+        forward = -rotation[:, 2]
+        turn = Rotation.from_euler("z", yaw - np.arctan2(forward[1], forward[0])).as_matrix()
+        wanted = turn @ rotation
+        return parcel - wanted @ in_hand, wanted
+
+    def _seconds(self, nominal: float) -> float:
+        return nominal / self.tempo
+
+    def _watch(self, plan: Plan, still: Callable[[], bool]) -> Plan:
+        """Go on with `plan` only while `still()`."""
+        for action in plan:
+            yield action
+            if not still():
+                return
+
+
+def _within_quarter(angle: float) -> float:
+    """The same line's direction within ±90° [rad]."""
+    return float((angle + np.pi / 2) % np.pi - np.pi / 2)

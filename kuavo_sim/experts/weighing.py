@@ -1,0 +1,51 @@
+"""The demonstrator of task 2: belt → scale → bin."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kuavo_sim.experts.base import Plan
+from kuavo_sim.experts.parcel import ParcelExpert
+from kuavo_sim.scenes.conveyor import BIN_HEIGHT, TABLE_TOP
+from kuavo_sim.scenes.scale import Reading
+
+BIN_YAW = -0.15
+LONGEST_WEIGHING = 4.0
+
+
+class WeighingExpert(ParcelExpert):
+    """Goes by the display: no weight held, to the scale; a weight held, to the bin."""
+
+    def plan(self) -> Plan:
+        """The loop over situations."""
+        while not self.scene.in_bin(self.sim) or self.holds:
+            if self.out_of_reach:
+                return
+            if self.holds and self._weighed:
+                yield from self._put_into_bin()
+            elif self.holds:
+                yield from self._put_on_scale()
+            elif self.scene.touches(self.sim, "scale_platform") and not self._weighed:
+                yield from self.wait_until(lambda: self._weighed, LONGEST_WEIGHING)
+            else:
+                yield from self.pick()
+        yield from self.retreat()
+
+    @property
+    def _weighed(self) -> bool:
+        return self.scene.scale.reading is Reading.HOLDING
+
+    def _put_on_scale(self) -> Plan:
+        scale = self.scene.scale
+        x, y = np.array(scale.position[:2]) + self.rng.uniform(-0.008, 0.008, 2)
+        place = np.array([x, y, scale.top + self.axes()[2] + 0.003])
+        yield from self.carry(place, self.carry_yaw, above=0.05)
+        if self.holds:
+            yield from self.release(up=0.075)
+
+    def _put_into_bin(self) -> Plan:
+        x, y = np.array(self.scene.bin) + [self.rng.uniform(0.0, 0.02), self.rng.uniform(-1, 1) * 0.004]
+        height = TABLE_TOP + max(self.axes()[2] + 0.012, BIN_HEIGHT + 0.002)
+        yield from self.carry(np.array([x, y, height]), BIN_YAW, above=0.06)
+        if self.holds:
+            yield from self.release(up=0.06)
