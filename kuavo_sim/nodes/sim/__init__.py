@@ -1,0 +1,1 @@
+"""The parts of the simulation node: publishers, subscribers, services, the expert's pilot."""
