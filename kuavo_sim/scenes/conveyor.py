@@ -39,6 +39,11 @@ PARCEL_START = 0.04
 PARCEL_SPREAD = 0.08
 PARCEL_YAW = np.radians(30)
 ACROSS = 0.02
+ROBOT = "base_link"
+SUPPORTS = ("belt", "table", "scale_platform", "tray", "bin")
+"""What a parcel can lie on."""
+REST_TIME = 0.3
+"""A parcel has come to rest when it has lain still this long [s]."""
 _RIGHT_ARM = (0.0245, -0.2208, 0.1129, -1.6203, 0.1107, -0.0455, 0.2)
 _LEFT_ARM = (0.15, 0.12, 0.0, -0.55, 0.0, 0.0, 0.0)
 _AT_REST = 0.02
@@ -91,11 +96,12 @@ class ConveyorScene(Scene):
         """Start the machines."""
         self.belt.start(sim)
         self.scale.start(sim)
+        bodies = sim.model.geom_bodyid
         self._geoms = {
-            name: [i for i in range(sim.model.ngeom) if sim.model.geom_bodyid[i] == body]
-            for name in (PARCEL, "belt", "table", "scale_platform", "tray", "bin")
-            for body in [sim.model.body(name).id]
+            name: np.flatnonzero(bodies == sim.model.body(name).id) for name in (PARCEL, *SUPPORTS)
         }
+        robot = sim.model.body(ROBOT).id
+        self._geoms[ROBOT] = np.flatnonzero(sim.model.body_rootid[bodies] == robot)
 
     def update(self, sim: Simulation) -> None:
         """Belt and scale run."""
@@ -130,8 +136,12 @@ class ConveyorScene(Scene):
         """Does a hand hold the parcel?"""
         return bool(sim.grasps.holder_of(PARCEL))
 
+    def in_hand(self, sim: Simulation) -> bool:
+        """Is the parcel held, or touched by any part of the robot?"""
+        return self.held(sim) or self.touches(sim, ROBOT)
+
     def touches(self, sim: Simulation, body: str) -> bool:
-        """Does the parcel touch belt, table, scale_platform, tray or bin?"""
+        """Does the parcel touch belt, table, scale_platform, tray, bin or the robot?"""
         pairs = sim.data.contact.geom[: sim.data.ncon]
         parcel, other = np.isin(pairs, self._geoms[PARCEL]), np.isin(pairs, self._geoms[body])
         return bool(np.any((parcel & other[:, ::-1]).any(axis=1)))
@@ -142,9 +152,9 @@ class ConveyorScene(Scene):
         return abs(x - BELT_X) < HALF_WIDTH and BELT_END < y < BELT_START
 
     def rests_on(self, sim: Simulation, body: str) -> bool:
-        """Does the parcel lie still on `body`, in no hand?"""
+        """Does the parcel lie still on `body` now, untouched by the robot?"""
         still = self.speed(sim) < _AT_REST
-        return still and not self.held(sim) and self.touches(sim, body)
+        return still and not self.in_hand(sim) and self.touches(sim, body)
 
     def reach_of_parcel(self, sim: Simulation) -> np.ndarray:
         """Half extents (2,) of the parcel along the world's x and y [m]."""
@@ -169,11 +179,24 @@ class ConveyorScene(Scene):
 
 
 class ConveyorRubric(Rubric):
-    """What ends both tasks early."""
+    """What both tasks' judges look at: where the parcel has come to rest, what ends a task."""
 
     def __init__(self, scene: ConveyorScene) -> None:
         super().__init__()
         self.scene = scene
+        self._support: str | None = None
+        self._since = 0.0
+
+    def update(self, sim: Simulation) -> None:
+        """Follow what the parcel lies on, then judge."""
+        support = next((body for body in SUPPORTS if self.scene.rests_on(sim, body)), None)
+        if support != self._support:
+            self._support, self._since = support, sim.time
+        super().update(sim)
+
+    def at_rest_on(self, sim: Simulation, body: str) -> bool:
+        """Has the parcel lain still on `body` for a while, released?"""
+        return self._support == body and sim.time - self._since >= REST_TIME
 
     def failed(self, sim: Simulation) -> str | None:
         """Missed (in the reject tray), or on the floor."""

@@ -46,8 +46,8 @@ class MovingGraspRubric(ConveyorRubric):
             lifted = height > LIFTED or not scene.over_belt(sim)
             return scene.held(sim) and lifted and not scene.touches(sim, "belt")
         if stage == "on_table":
-            return scene.rests_on(sim, "table") and scene.clear_of_area(sim)
-        return self._pushed and scene.rests_on(sim, "table") and scene.in_area(sim)
+            return self.at_rest_on(sim, "table") and scene.clear_of_area(sim)
+        return self._pushed and self.at_rest_on(sim, "table") and scene.in_area(sim)
 
 
 class MovingGraspScene(ConveyorScene):

@@ -26,12 +26,12 @@ class WeighingRubric(ConveyorRubric):
         if stage == "grasped":
             return scene.held(sim)
         if stage == "on_scale":
-            return scene.rests_on(sim, "scale_platform")
+            return self.at_rest_on(sim, "scale_platform")
         if stage == "weighed":
-            return scene.rests_on(sim, "scale_platform") and weighs_right(scene)
+            return self.at_rest_on(sim, "scale_platform") and weighs_right(scene)
         if stage == "re_grasped":
             return scene.held(sim) and not scene.touches(sim, "scale_platform")
-        return scene.rests_on(sim, "bin") and scene.in_bin(sim)
+        return self.at_rest_on(sim, "bin") and scene.in_bin(sim)
 
 
 def weighs_right(scene: ConveyorScene) -> bool:
