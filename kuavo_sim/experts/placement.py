@@ -24,6 +24,8 @@ from kuavo_sim.simulation import Simulation
 UPRIGHT = np.radians(15)
 """A bottle that leans less than this stands."""
 _REACH_X, _REACH_Y = (0.26, 0.50), (-0.45, -0.10)
+_LOOSE_TILT = (0.15, 0.03, 0.15)
+"""Costs of a hand's orientation where its tilt matters little."""
 _TRIES = 12
 
 
@@ -39,8 +41,8 @@ class PlacementExpert(Expert):
         self._scene = scene
         self._start = sim.scene.start_arms
         # where this demonstrator likes to hold bottles, and how it tilts them
-        self._high = rng.uniform(0.108, 0.122)
-        self._low = rng.uniform(0.036, 0.044)
+        self._below_shoulder = rng.uniform(0.015, 0.022)
+        self._low = rng.uniform(0.040, 0.048)
         self._lean = np.radians(rng.uniform(14, 20))
         self._right_tilt = np.radians(rng.uniform(93, 98))
         self._left_tilt = np.radians(rng.uniform(126, 131))
@@ -108,16 +110,17 @@ class PlacementExpert(Expert):
             position, rotation = self._pose(bottle)
             yaw = float(np.arctan2(rotation[1, 0], rotation[0, 0]))
             hand = pointing(self._right_tilt, yaw)
-            at = position + [0, 0, self._high] + hand @ [0, 0, back]
-            return self.goal(at, hand)
+            high = bottle.straight - self._below_shoulder
+            at = position + [0, 0, high] + hand @ [0, 0, back]
+            return self.goal(at, hand, _LOOSE_TILT)
 
         yield from self._open_if_closed("r")
-        yield from self.move_hand("r", grasp(0.13), speed=0.3)
+        yield from self.move_hand("r", grasp(0.10), speed=0.3)
         yield from self.track("r", lambda: grasp(0.0), 0.9 / self.tempo)
         yield from self._grip("r")
         if self._in_hand("r") is None:
             yield from self.open("r")
-            yield from self.move_hand("r", grasp(0.13))
+            yield from self.move_hand("r", grasp(0.10))
 
     def _hand_over(self, bottle: Bottle) -> Plan:
         position, rotation = self._pose(bottle)

@@ -53,6 +53,11 @@ class Bottle:
         """From the base to the end of the cap."""
         return self.height + self.cap_height
 
+    @property
+    def straight(self) -> float:
+        """From the base to the shoulder."""
+        return _STRAIGHT * self.height
+
     def corners(self) -> np.ndarray:
         """Corners of the smallest box around it in its own frame, shape (8, 3)."""
         x, y = self.half_depth, self.half_width
@@ -76,7 +81,7 @@ def _random_bottle(
         kind=kind,
         half_width=float(rng.uniform(0.029, 0.038)),
         half_depth=float(rng.uniform(0.021, 0.026)),
-        height=float(rng.uniform(0.150, 0.178)),
+        height=float(rng.uniform(0.158, 0.180)),
         cap_height={"flip": 0.026, "screw": 0.030, "pump": 0.046}[kind],
         colours=(body, cap, ink),  # type: ignore[arg-type]
     )
@@ -86,7 +91,7 @@ def add_bottle(spec: mujoco.MjSpec, bottle: Bottle, position: object, yaw: float
     """Stand a bottle at `position` [m] with its label towards −x, turned by `yaw` [rad]."""
     body = parts.free_body(spec, bottle.name, position, yaw)
     colour, cap, _ = bottle.colours
-    straight = _STRAIGHT * bottle.height / 2
+    straight = bottle.straight / 2
     half = [bottle.half_depth, bottle.half_width, straight]
     volume = 8 * half[0] * half[1] * half[2]
     parts.box(body, [0, 0, straight], half, mass=_DENSITY * volume, group=3)
@@ -150,7 +155,7 @@ def _neck(bottle: Bottle) -> float:
 
 def _cap(body: mujoco.MjsBody, bottle: Bottle, rgba: list[float]) -> None:
     cylinder = mujoco.mjtGeom.mjGEOM_CYLINDER
-    shoulder = (1 - _STRAIGHT) * bottle.height
+    shoulder = bottle.height - bottle.straight
     radius, half = _neck(bottle), bottle.cap_height / 2
     # shoulder and cap meet the world as one slim cylinder
     middle = bottle.length - (shoulder + bottle.cap_height) / 2

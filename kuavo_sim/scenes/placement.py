@@ -61,8 +61,8 @@ class PlacementScene(Scene):
 
     @property
     def start_arms(self) -> np.ndarray:
-        """Elbows bent, hands beside the table's front edge."""
-        left = np.array([0.1, 0.25, 0.0, -1.45, 0.0, 0.0, 0.1])
+        """Elbows bent, hands over the table's front edge."""
+        left = np.array([0.65, 0.22, 0.0, -2.0, 0.0, 0.0, 0.15])
         right = left * [1, -1, -1, 1, -1, -1, 1]
         return np.concatenate([left, right]) + self._start_noise
 
