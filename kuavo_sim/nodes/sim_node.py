@@ -34,6 +34,8 @@ from kuavo_sim.ros.world import World
 
 STATE_PERIOD = 0.1
 DIAGNOSTICS_PERIOD = 1.0
+_PATIENCE = 10.0
+"""How long physics waits for the cameras, if it is to [s]."""
 _LATE = 2e-5
 """Sleep at least this long per step, so that other threads get their turn [s]."""
 
@@ -54,7 +56,7 @@ class SimNode:
             rospy.set_param(name, value)
         rospy.set_param("/kuavo_sim/task", settings.the_task.name)
         rospy.set_param("/kuavo_sim/seed", settings.seed)
-        shutter = Shutter()
+        shutter = Shutter(_PATIENCE if settings.wait_for_images else 0.0)
         self._pace = Pace(time.monotonic, settings.rate)
         stamps = Stamps(self._pace, world.sim.timestep, follow_wall=not settings.clock)
         publishers = Publishers(settings, stamps, shutter, world.sim.timestep)

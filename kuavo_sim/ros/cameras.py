@@ -48,9 +48,14 @@ class _Snapshot:
 
 
 class Shutter:
-    """Hands the newest state from the physics thread to the camera thread."""
+    """Hands the newest state from the physics thread to the camera thread.
 
-    def __init__(self) -> None:
+    Args:
+        patience: how long to wait for busy cameras before images are skipped [s].
+    """
+
+    def __init__(self, patience: float = 0.0) -> None:
+        self._patience = patience
         self._changed = threading.Condition()
         self._exposed: _Snapshot | None = None
         self._spare: _Snapshot | None = None
@@ -60,7 +65,7 @@ class Shutter:
     def expose(self, sim: Simulation, stamp: int) -> bool:
         """Keep a copy of the state for the cameras; False while they are busy."""
         with self._changed:
-            if self._busy or self._exposed is not None:
+            if not self._changed.wait_for(self._idle, self._patience):
                 self.skipped += 1
                 return False
             snapshot = self._spare
@@ -69,7 +74,7 @@ class Shutter:
             mujoco.mj_copyData(snapshot.data, sim.model, sim.data)
             snapshot.stamp = stamp
             self._exposed, self._spare = snapshot, None
-            self._changed.notify()
+            self._changed.notify_all()
             return True
 
     def take(self, timeout: float) -> _Snapshot | None:
@@ -84,6 +89,10 @@ class Shutter:
         """The cameras are done with a state."""
         with self._changed:
             self._spare, self._busy = snapshot, False
+            self._changed.notify_all()
+
+    def _idle(self) -> bool:
+        return not self._busy and self._exposed is None
 
 
 class Cameras:

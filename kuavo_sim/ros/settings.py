@@ -23,6 +23,7 @@ class Settings:
     rate: simulated seconds per second; other than 1 needs `clock`, which publishes /clock.
     viewer: a window. expert: the task's expert drives the robot, through the topics.
     end_effector: lejuclaw, qiangnao or rq2f85. claw_closed_at: 100 or 0. robot_version: e.g. 45.
+    wait_for_images: physics waits for the cameras; needs `clock`.
     width, height [px], camera_hz, depth, overview, jpeg_quality: of the images.
     sensors_hz: /sensors_data_raw and /joint_cmd; state_hz: odometry and hands.
     velocity_timeout: a /cmd_vel ends without renewal [s]. obey_operator: follow pause and stop.
@@ -42,6 +43,7 @@ class Settings:
     camera_hz: float = 10.0
     depth: bool = False
     overview: bool = False
+    wait_for_images: bool = False
     jpeg_quality: int = 90
     sensors_hz: float = 500.0
     state_hz: float = 100.0
@@ -92,6 +94,8 @@ class Settings:
                 f"rate {self.rate:g} needs clock:=true: faster or slower than the wall clock, "
                 "stamps must come from /clock"
             )
+        if self.wait_for_images and not self.clock:
+            raise ValueError("wait_for_images needs clock:=true: waiting slows the simulation down")
         ranges = {
             "seed": (0, 2**31 - 1),
             "rate": (0.01, 100),
