@@ -1,0 +1,250 @@
+"""The arms' command stream: position, velocity, acceleration and jerk bounded, whatever is asked.
+
+Near its target a joint follows by linear feedback with a jerk below the limit, which is smooth.
+Far from it `ruckig` plans the fastest jerk-limited motion, anew at each tick, and the stream takes
+its first period (alone, it would meet a moving target in a cycle of full jerks).
+
+Neither knows the position limits (ruckig's community edition does not enforce them), so each
+sample is checked afterwards: from it, the joint must still be able to brake inside its limits.
+One that could not takes the first period of its braking motion instead. Braking from a sample
+that passed the check stays inside, so by induction the stream never leaves.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from ruckig import (
+    ControlInterface,
+    InputParameter,
+    Result,
+    Ruckig,
+    RuckigError,
+    Synchronization,
+    Trajectory,
+)
+
+from kuavo_deploy.robot.layout import ARM_DOF
+from kuavo_deploy.robot.version import RobotLimits
+from kuavo_deploy.safety.limits import SoftLimits
+
+ARMS = 2 * ARM_DOF
+_USE = 0.98
+"""Share of velocity, acceleration and jerk that is planned with, against rounding."""
+_TARGET_USE = 0.9
+"""Share of the velocity limit at which a moving target may be met."""
+_BANDWIDTH = 20.0
+"""Of the linear feedback, all three poles [rad/s]."""
+_POSITION_TOLERANCE = 1e-6
+_STILL = 1e-4
+"""Below this velocity [rad/s] and acceleration [rad/s²] the stream stands."""
+
+
+class Target(NamedTuple):
+    """Where the arms should be one period from now; each shape (14,), in rad and seconds."""
+
+    position: np.ndarray
+    velocity: np.ndarray
+    acceleration: np.ndarray
+
+
+class _Sample(NamedTuple):
+    position: np.ndarray
+    velocity: np.ndarray
+    acceleration: np.ndarray
+
+
+class ArmStream:
+    """Produces one sample per period.
+
+    Args:
+        limits: of the robot.
+        margin: kept to the position limits [rad].
+        period: between samples [s].
+        speed: share of the velocity and acceleration limits to use, 0 < speed ≤ 1.
+    """
+
+    def __init__(
+        self, limits: RobotLimits, margin: float, period: float, speed: float = 1.0
+    ) -> None:
+        if not 0.0 < speed <= 1.0:
+            raise ValueError(f"speed must be above 0 and at most 1, got {speed!r}")
+        if not 0.0 < period <= 0.05:
+            raise ValueError(f"the command period must be in 0…0.05 s, got {period!r}")
+        self.soft = SoftLimits(limits, margin)
+        self.period = period
+        self._velocity = limits.velocity * speed * _USE
+        self._acceleration = limits.acceleration * speed * _USE
+        self._jerk = limits.jerk * _USE
+        self._now: _Sample | None = None
+        self._planner = Ruckig(ARMS, period)
+        self._motion = Trajectory(ARMS)
+        self._follow = self._input(ControlInterface.Position)
+        self._brake = self._input(ControlInterface.Velocity)
+        self.rescued = 0
+        """Samples in which a joint had to brake for a limit, or ruckig found no motion."""
+
+    def _input(self, interface: ControlInterface) -> InputParameter:
+        values = InputParameter(ARMS)
+        values.control_interface = interface
+        values.synchronization = Synchronization.No
+        values.max_velocity = self._velocity
+        values.max_acceleration = self._acceleration
+        values.max_jerk = self._jerk
+        values.target_velocity = np.zeros(ARMS)
+        return values
+
+    @property
+    def position(self) -> np.ndarray | None:
+        """The last sample, shape (14,) [rad]; None when no stream runs."""
+        return None if self._now is None else self._now.position
+
+    @property
+    def moving(self) -> bool:
+        """False when the last sample stands still (or no stream runs)."""
+        if self._now is None:
+            return False
+        fastest = max(np.abs(self._now.velocity).max(), np.abs(self._now.acceleration).max())
+        return bool(fastest > _STILL)
+
+    def start(self, measured: np.ndarray) -> np.ndarray:
+        """Begin at rest at the measured positions, shape (14,) [rad]; they are the first sample."""
+        measured = np.array(measured, dtype=np.float64)
+        if measured.shape != (ARMS,) or not np.isfinite(measured).all():
+            raise ValueError(f"a stream starts at {ARMS} finite positions, got {measured}")
+        self.soft.start_at(measured)
+        self._now = _Sample(measured, np.zeros(ARMS), np.zeros(ARMS))
+        return measured.copy()
+
+    def stop(self) -> None:
+        """Forget the stream; the next one starts with `start`."""
+        self._now = None
+
+    def follow(self, target: Target, slower: float = 1.0) -> np.ndarray:
+        """The next sample towards a target, shape (14,) [rad].
+
+        Args:
+            target: clipped to the limits; must be finite.
+            slower: share of the stream's velocity to use (moving to the start).
+        """
+        now = self._running()
+        top = self._velocity * slower
+        target = self._attainable(target, _TARGET_USE * top)
+        values = self._follow
+        values.max_velocity = top
+        values.current_position, values.current_velocity, values.current_acceleration = now
+        values.target_position = target.position
+        values.target_velocity = target.velocity
+        far = self._first_period(values)
+        jerk = self._feedback_jerk(now, target)
+        near = self._integrated(now, jerk)
+        settled = (np.abs(jerk) <= self._jerk) & self._inside_rates(near, top)
+        if far is None:
+            return self._advance(near if settled.all() else None)
+        return self._advance(_choose(settled, near, far))
+
+    def _attainable(self, target: Target, top: np.ndarray) -> Target:
+        # a target beyond a limit is met standing at the limit
+        position = self.soft.clip(target.position)
+        free = position == target.position
+        bend = np.clip(target.acceleration, -self._acceleration, self._acceleration)
+        return Target(
+            position,
+            np.where(free, np.clip(target.velocity, -top, top), 0.0),
+            np.where(free, bend, 0.0),
+        )
+
+    def _feedback_jerk(self, now: _Sample, target: Target) -> np.ndarray:
+        # the target is one period ahead: compare it with where constant acceleration would lead
+        ahead = self._integrated(now, np.zeros(ARMS))
+        return (
+            3 * _BANDWIDTH * (target.acceleration - ahead.acceleration)
+            + 3 * _BANDWIDTH**2 * (target.velocity - ahead.velocity)
+            + _BANDWIDTH**3 * (target.position - ahead.position)
+        )
+
+    def _integrated(self, now: _Sample, jerk: np.ndarray) -> _Sample:
+        dt = self.period
+        position, velocity, acceleration = now
+        return _Sample(
+            position + velocity * dt + acceleration * dt**2 / 2 + jerk * dt**3 / 6,
+            velocity + acceleration * dt + jerk * dt**2 / 2,
+            acceleration + jerk * dt,
+        )
+
+    def _inside_rates(self, state: _Sample, top: np.ndarray) -> np.ndarray:
+        # the velocity that is reached while the acceleration returns to zero counts too
+        acceleration = state.acceleration
+        peak = state.velocity + acceleration * np.abs(acceleration) / (2 * self._jerk)
+        return (np.abs(acceleration) <= self._acceleration) & (
+            np.maximum(np.abs(peak), np.abs(state.velocity)) <= top
+        )
+
+    def brake(self) -> np.ndarray:
+        """The next sample on the fastest way to a stop, shape (14,) [rad]."""
+        self._running()
+        return self._advance(None)
+
+    def _running(self) -> _Sample:
+        if self._now is None:
+            raise RuntimeError("the stream has not been started")
+        return self._now
+
+    def _advance(self, wanted: _Sample | None) -> np.ndarray:
+        if wanted is None:
+            following = self._braking()
+        else:
+            unsafe = ~self._can_stop_from(wanted)
+            following = wanted
+            if unsafe.any():
+                self.rescued += 1
+                braking = self._braking()
+                following = _choose(unsafe, braking, wanted)
+        self._now = following
+        self.soft.tighten(following.position)
+        return following.position.copy()
+
+    def _braking(self) -> _Sample:
+        first = self._first_period(self._brake_input(self._running()))
+        if first is None:
+            # cannot happen from a finite state; a jump is still worse than an abrupt stop
+            raise RuntimeError(f"ruckig finds no braking motion from {self._now}")
+        return first
+
+    def _brake_input(self, state: _Sample) -> InputParameter:
+        values = self._brake
+        values.current_position, values.current_velocity, values.current_acceleration = state
+        # ruckig counts the (otherwise unused) target position among the extrema
+        values.target_position = state.position
+        return values
+
+    def _can_stop_from(self, state: _Sample) -> np.ndarray:
+        """Per joint, shape (14,): does braking from a state stay inside the limits?"""
+        if not self._plan(self._brake_input(state)):
+            return np.zeros(ARMS, dtype=bool)
+        extrema = self._motion.position_extrema
+        end = np.array(self._motion.at_time(self._motion.duration)[0])
+        lowest = np.minimum([e.min for e in extrema], end)
+        highest = np.maximum([e.max for e in extrema], end)
+        return (lowest >= self.soft.lower - _POSITION_TOLERANCE) & (
+            highest <= self.soft.upper + _POSITION_TOLERANCE
+        )
+
+    def _first_period(self, values: InputParameter) -> _Sample | None:
+        if not self._plan(values):
+            self.rescued += 1
+            return None
+        return _Sample(*(np.array(row) for row in self._motion.at_time(self.period)))
+
+    def _plan(self, values: InputParameter) -> bool:
+        try:
+            result = self._planner.calculate(values, self._motion)
+        except RuckigError:
+            return False
+        return result in (Result.Working, Result.Finished)
+
+
+def _choose(chosen: np.ndarray, yes: _Sample, no: _Sample) -> _Sample:
+    """Per joint, `yes` where `chosen`, shape (14,), else `no`."""
+    return _Sample(*(np.where(chosen, y, n) for y, n in zip(yes, no)))

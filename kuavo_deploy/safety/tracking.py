@@ -1,0 +1,41 @@
+"""Do the arms follow? Blocked, unpowered or steered by somebody else, they don't."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kuavo_deploy.robot.layout import ARM_JOINT_NAMES
+
+
+class TrackingMonitor:
+    """Compares what is commanded with what is measured.
+
+    Args:
+        limit: a larger difference counts [rad].
+        patience: for longer than this [s].
+    """
+
+    def __init__(self, limit: float, patience: float) -> None:
+        self._limit, self._patience = limit, patience
+        self._since: float | None = None
+
+    def restart(self) -> None:
+        """A new stream begins."""
+        self._since = None
+
+    def check(
+        self, commanded: np.ndarray | None, measured: np.ndarray | None, now: float
+    ) -> str | None:
+        """What is wrong, if it has been for long enough; both shape (14,) [rad]."""
+        if commanded is None or measured is None:
+            self._since = None
+            return None
+        error = np.abs(commanded - measured)
+        if not error.max() > self._limit:
+            self._since = None
+            return None
+        self._since = now if self._since is None else self._since
+        if now - self._since < self._patience:
+            return None
+        worst = int(error.argmax())
+        return f"{ARM_JOINT_NAMES[worst]} does not follow: {error[worst]:.2f} rad from its command"
