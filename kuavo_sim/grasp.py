@@ -54,6 +54,7 @@ class GraspStabilizer:
         self._last_touch: dict[tuple[str, str], float] = {}
         self._held: dict[str, str] = {}
         self._closure_at_grasp = dict.fromkeys(SIDES, 1.0)
+        self._last_command = dict.fromkeys(SIDES, 0.0)
 
     def held_by(self, side: str) -> str | None:
         """The object that a hand holds, if any."""
@@ -79,8 +80,10 @@ class GraspStabilizer:
                 if opened or lost:
                     self._data.eq_active[self._weld(side, held)] = 0
                     del self._held[side]
-            else:
+            elif command >= self._last_command[side]:
+                # an opening hand still presses at first; it must not grasp again
                 self._try_grasp(side, command, float(self._robot.hand_closures[i]), now)
+            self._last_command[side] = command
 
     def _try_grasp(self, side: str, command: float, closure: float, now: float) -> None:
         if command < closure + 0.01:
