@@ -115,13 +115,13 @@ class Expert(ABC):
         starts = {side: self._ik.hand_pose(self._arms, side) for side in goals}
         length = max(
             float(np.linalg.norm(goal.position - starts[side][0]))
-            + 0.12 * _angle(starts[side][1], goal.rotation)
+            + 0.12 * rotation_angle(starts[side][1], goal.rotation)
             for side, goal in goals.items()
         )
         periods = max(2, round(length / (speed * self.tempo) * CONTROL_HZ))
         for i in range(1, periods + 1):
             part = minimum_jerk(i / periods)
-            self.reach({s: _between(starts[s], goal, part) for s, goal in goals.items()})
+            self.reach({s: between(starts[s], goal, part) for s, goal in goals.items()})
             yield self.action()
 
     def move_hand(self, side: str, goal: Goal, speed: float = 0.25) -> Plan:
@@ -133,7 +133,7 @@ class Expert(ABC):
         start = self._ik.hand_pose(self._arms, side)
         periods = max(2, round(seconds * CONTROL_HZ))
         for i in range(1, periods + 1):
-            self.reach({side: _between(start, goal(), minimum_jerk(i / periods))})
+            self.reach({side: between(start, goal(), minimum_jerk(i / periods))})
             yield self.action()
 
     def move_arms(self, arms: np.ndarray, seconds: float) -> Plan:
@@ -185,12 +185,14 @@ def minimum_jerk(part: float) -> float:
     return part**3 * (10 - 15 * part + 6 * part**2)
 
 
-def _between(start: tuple[np.ndarray, np.ndarray], goal: Goal, part: float) -> Goal:
+def between(start: tuple[np.ndarray, np.ndarray], goal: Goal, part: float) -> Goal:
+    """The pose at `part` 0…1 of the straight way from a hand's position and rotation to a goal."""
     position = start[0] + (goal.position - start[0]) * part
     turn = Rotation.from_matrix(start[1].T @ goal.rotation).as_rotvec()
     rotation = start[1] @ Rotation.from_rotvec(turn * part).as_matrix()
     return Goal(position, rotation, goal.orientation_cost)
 
 
-def _angle(a: np.ndarray, b: np.ndarray) -> float:
+def rotation_angle(a: np.ndarray, b: np.ndarray) -> float:
+    """Angle between two rotations (3, 3) [rad]."""
     return float(np.linalg.norm(Rotation.from_matrix(a.T @ b).as_rotvec()))

@@ -6,11 +6,23 @@ comes from below, so that it points down once the bottle lies and neither hand m
 
 from __future__ import annotations
 
+from collections.abc import Generator
+
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from kuavo_sim.experts.base import Expert, Plan, pointing
+from kuavo_deploy.robot.version import load_limits
+from kuavo_sim.experts.base import (
+    REACHABLE,
+    Expert,
+    OutOfReach,
+    Plan,
+    between,
+    pointing,
+    rotation_angle,
+)
 from kuavo_sim.experts.ik import Goal
+from kuavo_sim.experts.paths import minimum_jerk_samples
 from kuavo_sim.scenes.bottle import Bottle
 from kuavo_sim.scenes.placement import (
     AREA_THICKNESS,
@@ -20,6 +32,7 @@ from kuavo_sim.scenes.placement import (
     label_tilt,
 )
 from kuavo_sim.simulation import Simulation
+from kuavo_train.tasks.registry import configs_root
 
 UPRIGHT = np.radians(15)
 """A bottle that leans less than this stands."""
@@ -27,6 +40,10 @@ _REACH_X, _REACH_Y = (0.26, 0.50), (-0.45, -0.10)
 _LOOSE_TILT = (0.15, 0.03, 0.15)
 """Costs of a hand's orientation where its tilt matters little."""
 _TRIES = 12
+_PATH_STEP = 0.02
+"""Hands' ways are solved at points this far apart [m]."""
+_SPEED_SHARE = 0.75
+"""Joints stay below this share of their velocity limits."""
 
 
 class PlacementExpert(Expert):
@@ -39,7 +56,8 @@ class PlacementExpert(Expert):
         scene = sim.scene
         assert isinstance(scene, PlacementScene)
         self._scene = scene
-        self._start = sim.scene.start_arms
+        self._start = scene.start_arms
+        self._fastest = _SPEED_SHARE * load_limits(45, configs_root() / "robot").velocity
         # where this demonstrator likes to hold bottles, and how it tilts them
         self._below_shoulder = rng.uniform(0.015, 0.022)
         self._low = rng.uniform(0.040, 0.048)
@@ -50,25 +68,56 @@ class PlacementExpert(Expert):
 
     def plan(self) -> Plan:
         for _ in range(_TRIES):
-            bottle = self._in_hand("l")
-            if bottle is not None:
-                yield from self._lay_down(bottle)
-                continue
-            bottle = self._in_hand("r")
-            if bottle is not None:
-                yield from self._hand_over(bottle)
-                continue
-            bottle = self._lying()
-            if bottle is not None:
-                if inside_area(self.sim, bottle, self._scene.area):
-                    yield from self._withdraw("l")
+            try:
+                if not (yield from self._next_thing()):
                     return
-                yield from self._take_left(bottle)
-                continue
-            bottle = self._front()
-            if bottle is None:
-                return
+            except OutOfReach:
+                yield from self.move_arms(self._start, 2.5)
+
+    def _next_thing(self) -> Generator[np.ndarray, None, bool]:
+        """Whatever the present situation asks for; False once there is nothing left to do."""
+        if (bottle := self._in_hand("l")) is not None:
+            yield from self._lay_down(bottle)
+        elif (bottle := self._in_hand("r")) is not None:
+            yield from self._hand_over(bottle)
+        elif (bottle := self._lying()) is not None:
+            if inside_area(self.sim, bottle, self._scene.area):
+                yield from self._withdraw("l")
+                return False
+            yield from self._take_left(bottle)
+        elif (bottle := self._front()) is not None:
             yield from self._take_right(bottle)
+        else:
+            return False
+        return True
+
+    def move_hands(self, goals: dict[str, Goal], speed: float = 0.25) -> Plan:
+        """As in `Expert`, and slower wherever a joint would come near its velocity limit.
+
+        Between start and end the hands may leave the straight way where an arm cannot follow it.
+
+        Raises:
+            OutOfReach: a hand would miss its goal by more than 3 cm.
+        """
+        starts = {side: self._ik.hand_pose(self._arms, side) for side in goals}
+        length = max(
+            float(np.linalg.norm(goal.position - starts[side][0]))
+            + 0.12 * rotation_angle(starts[side][1], goal.rotation)
+            for side, goal in goals.items()
+        )
+        steps = max(3, round(length / _PATH_STEP))
+        path, error = [self._arms], 0.0
+        for i in range(1, steps + 1):
+            at = {side: between(starts[side], goal, i / steps) for side, goal in goals.items()}
+            arms, error = self._ik.solve(path[-1], at)
+            path.append(arms)
+        if error > REACHABLE:
+            where = {side: goal.position.round(3).tolist() for side, goal in goals.items()}
+            raise OutOfReach(f"the arm misses {where} (base_link, m) by {error:.3f} m")
+        seconds = np.full(steps, length / steps / (speed * self.tempo))
+        for arms in minimum_jerk_samples(np.array(path), seconds, self._fastest):
+            self._arms = arms
+            yield self.action()
 
     # what is where
 
@@ -129,11 +178,11 @@ class PlacementExpert(Expert):
         upright = Rotation.from_euler("y", self._lean).as_matrix()
         meeting = self._meet - upright @ [0, 0, self._low]
         away = self._beside_left(meeting, upright, bottle, 0.13)
-        yield from self._carry(bottle, "r", meeting, upright, 0.3, {"l": away})
+        yield from self._carry(bottle, "r", meeting, upright, 0.25, {"l": away})
         if self._in_hand("r") is None:
             return
         position, rotation = self._pose(bottle)
-        yield from self.move_hand("l", self._beside_left(position, rotation, bottle), speed=0.2)
+        yield from self.move_hand("l", self._beside_left(position, rotation, bottle), speed=0.18)
         yield from self._grip("l")
         if self._in_hand("l") is None:
             yield from self.open("l")
@@ -199,5 +248,3 @@ class PlacementExpert(Expert):
         point = position + rotation @ turned.T @ (tcp.xpos - at)
         goals = {side: self.goal(point, wanted), **(others or {})}
         yield from self.move_hands(goals, speed)
-
-

@@ -65,7 +65,7 @@ class Bottle:
 
 
 def random_bottles(rng: np.random.Generator, count: int) -> list[Bottle]:
-    """`count` bottles of different colours, kinds and sizes, named bottle_0, bottle_1, …"""
+    """`count` bottles bottle_0, bottle_1, … of different colours, kinds and sizes."""
     palette = rng.permutation(len(_PALETTE))[:count]
     return [_random_bottle(rng, f"bottle_{i}", _PALETTE[p]) for i, p in enumerate(palette)]
 

@@ -46,7 +46,12 @@ class Standing(NamedTuple):
 
 
 class PlacementScene(Scene):
-    """Attributes: bottles and where they stand (the first in front); area: the yellow one's pose."""
+    """A table with a clutter of bottles and a yellow area.
+
+    Attributes:
+        bottles: the bottles, the one in front first. stands: where each of them stands.
+        area: where the yellow area lies; its x axis is the arrow that is printed on it.
+    """
 
     task: ClassVar[str] = "placement"
     time_limit: ClassVar[float] = 40.0
