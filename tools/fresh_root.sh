@@ -10,7 +10,7 @@
 #
 # apt's source, proxy and certificates, and pip's configuration with the folders that it names, are
 # taken from this machine. Its mounts live in a namespace of their own and end with it.
-# shellcheck disable=SC2016  # $(…) in apt's formats is for apt
+# shellcheck disable=SC2016,SC2317  # $(…) in formats is for apt; functions are called through phase
 set -euo pipefail
 
 SOURCE="$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)"
@@ -129,7 +129,6 @@ if [ "${1:-}" = --inside ]; then
         }
         [ "$target" != setup ] || phase "make setup, again" in_root setup
     done
-    printf '== disk: %s\n' "$(du -shx "$ROOT" | cut -f1)"
     exit "$status"
 fi
 
@@ -157,6 +156,9 @@ clean_up() {
     if [ "$KEEP" = 1 ]; then echo "kept: $WORK/root"; else rm -rf --one-file-system "$WORK"; fi
 }
 trap clean_up EXIT
+status=0
 phase "debootstrap and clone" make_root "$WORK/root"
 unshare --mount --pid --fork --kill-child --propagation private \
-    "$SOURCE/tools/fresh_root.sh" --inside "$WORK/root" "$AS" "$@"
+    "$SOURCE/tools/fresh_root.sh" --inside "$WORK/root" "$AS" "$@" || status=$?
+printf '== disk: %s\n' "$(du -sh "$WORK/root" | cut -f1)"
+exit "$status"

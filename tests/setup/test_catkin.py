@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.setup.launches import launch_commands
+
 pytestmark = [pytest.mark.slow, pytest.mark.ros]
 
 PLAIN = {"HOME": str(Path.home()), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
@@ -72,10 +74,9 @@ def test_roslaunch_resolves_the_package_there(workspace: Path, root: Path, space
     found = bash(f". {space}/setup.bash; rospack find kuavo_deploy", PLAIN, workspace).strip()
     assert Path(found).is_relative_to(workspace)
     assert (Path(found) / "configs").is_dir()
-    for launch in sorted((root / "launch").glob("*.launch")):
-        out = bash(
-            f". {space}/setup.bash; roslaunch --files kuavo_deploy {launch.name}", PLAIN, workspace
-        )
+    for command in launch_commands(root):
+        script = f". {space}/setup.bash; roslaunch --files kuavo_deploy {' '.join(command)}"
+        out = bash(script, PLAIN, workspace)
         assert Path(out.splitlines()[0]).is_relative_to(workspace)
 
 

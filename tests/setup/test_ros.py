@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Master
+from tests.setup.launches import launch_commands
 
 pytestmark = pytest.mark.ros
 
@@ -92,10 +93,11 @@ def test_the_package_is_found_at_once(ros_master: Master, root: Path) -> None:
 
 
 def test_every_launch_file_of_the_project_parses(ros_master: Master, root: Path) -> None:
-    launches = sorted((root / "launch").glob("*.launch"))
-    for path in launches:
-        found = in_shell(ros_master, ["roslaunch", "--files", "kuavo_deploy", path.name])
-        assert found.splitlines()[0].strip() == str(path)
+    commands = launch_commands(root)
+    assert commands
+    for name, *arguments in commands:
+        command = ["roslaunch", "--files", "kuavo_deploy", name, *arguments]
+        assert in_shell(ros_master, command).splitlines()[0].strip() == str(root / "launch" / name)
 
 
 def test_the_ros_tools_that_the_pages_name_are_there(ros_master: Master) -> None:

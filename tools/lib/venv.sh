@@ -22,7 +22,7 @@ make_venv() {
     fi
     rm -rf "$ROOT/.venv"
     need_disk "$ROOT" "$DISK_MB" "the virtual environment"
-    quietly "$UV" venv --seed --system-site-packages "${NO_INDEX[@]}" --python "$PYTHON" "$ROOT/.venv" ||
+    quietly "$UV" venv --system-site-packages "${NO_INDEX[@]}" --python "$PYTHON" "$ROOT/.venv" ||
         explain "making .venv"
 }
 
@@ -43,6 +43,7 @@ fill_venv() {
     : > "$BUSY"
     say "packages: installing $(grep -c '==' "$ROOT/requirements_total.txt") locked ones (several GB, the longest step)"
     uv_install -r "$ROOT/requirements_total.txt" || explain "installing the locked packages"
+    uv_install pip || explain "installing pip" # for those who add packages of their own
     say "packages: the robot's message classes"
     uv_install --no-deps -r "$ROOT/requirements_messages.txt" || explain "installing the robot's message classes"
     if [ -f "$ROS_ROOT_DIR/setup.sh" ]; then
