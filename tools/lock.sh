@@ -12,6 +12,9 @@ mkdir -p "$TOOLS"
 . "$ROOT/tools/lib/uv.sh"
 
 install_uv /usr/bin/python3
+# One index decides: what a lab has beside it (its own builds, a few wheels) must not steer versions
+# that others install.
+unset UV_INDEX UV_EXTRA_INDEX_URL UV_FIND_LINKS UV_INDEX_STRATEGY
 cd "$ROOT"
 # The old lock is offered as a preference, so that only what must change does.
 new="$TOOLS/requirements_total.txt"
