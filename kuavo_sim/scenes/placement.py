@@ -21,13 +21,13 @@ TABLE_CENTRE, TABLE_HALF = (0.52, 0.0), (0.30, 0.62)
 AREA_HALF = (0.15, 0.085)
 """Half length (along which the bottle lies) and half width of the yellow area [m]."""
 AREA_THICKNESS = 0.004
-FRONT_X, FRONT_Y = (0.32, 0.46), (-0.39, -0.19)
+FRONT_X, FRONT_Y = (0.32, 0.46), (-0.38, -0.19)
 """Where the front bottle stands [m]."""
 LABEL_YAW = np.radians(30)
 """Labels face the robot within this angle."""
 AREA_X, AREA_Y = (0.33, 0.45), (0.15, 0.33)
 AREA_YAW = (np.radians(-22), np.radians(12))
-_BEHIND_Y, _BACK_X = (-0.54, -0.04), 0.70
+_BEHIND_Y, _BACK_X = (-0.51, -0.04), 0.70
 _SPACING = 0.10
 LIFTED = 0.05
 """A bottle's base is this far above the table when it counts as lifted [m]."""
@@ -55,7 +55,7 @@ class PlacementScene(Scene):
 
     task: ClassVar[str] = "placement"
     time_limit: ClassVar[float] = 40.0
-    head: ClassVar[tuple[float, float]] = (0.0, 0.50)
+    head: ClassVar[tuple[float, float]] = (-0.09, 0.50)
 
     def __init__(self, rng: np.random.Generator) -> None:
         super().__init__(rng)
