@@ -9,8 +9,13 @@ from kuavo_deploy.robot import topics
 from kuavo_sim.robot import TURN_SPEED, WALK_SPEED
 from kuavo_sim.ros.world import World
 
-# arms raised sideways and back: clear of all furniture
-POSTURE = np.rad2deg([0.4, 1.1, 0, -0.7, 0, 0, 0.1] + [0.4, -1.1, 0, -0.7, 0, 0, 0.1])
+# elbows more bent than at the start of the scene: clear of all furniture
+LIFTED = np.where(np.arange(14) % 7 == 3, -0.35, 0.0)
+
+
+def posture(world: World) -> np.ndarray:
+    """[deg]"""
+    return np.rad2deg(world.sim.scene.start_arms + LIFTED)
 
 
 def run(world: World, seconds: float) -> None:
@@ -38,14 +43,14 @@ def test_nothing_moves_without_a_command(world: World) -> None:
 
 def test_degrees_in_radians_reached(world: World) -> None:
     external(world)
-    assert arms(world, POSTURE) is None
+    assert arms(world, posture(world)) is None
     run(world, 1.5)
-    assert world.sim.robot.arm_positions == pytest.approx(np.deg2rad(POSTURE), abs=0.01)
+    assert world.sim.robot.arm_positions == pytest.approx(np.deg2rad(posture(world)), abs=0.01)
 
 
 def test_commands_beyond_a_joints_limit_stop_at_it(world: World) -> None:
     external(world)
-    too_far = POSTURE.copy()
+    too_far = posture(world)
     too_far[3] = 90.0
     assert arms(world, too_far) is None
     run(world, 2.0)
@@ -58,7 +63,7 @@ def test_walking_is_finite_and_refuses_arms_until_it_stands(world: World) -> Non
     assert walk(world, -0.6, 0.2, 0.5) is None
     run(world, 0.5)
     assert world.sim.robot.walking
-    refused = arms(world, POSTURE)
+    refused = arms(world, posture(world))
     assert refused is not None
     assert "walks" in refused
     assert world.refusals[refused] == 1
@@ -69,9 +74,9 @@ def test_walking_is_finite_and_refuses_arms_until_it_stands(world: World) -> Non
     assert max(speeds) < WALK_SPEED * 1.1
     assert tuple(world.sim.robot.base_pose) == pytest.approx((-0.6, 0.2, 0.5), abs=5e-3)
     assert world.sim.robot.arm_positions == pytest.approx(before, abs=0.01)
-    assert arms(world, POSTURE) is None
+    assert arms(world, posture(world)) is None
     run(world, 1.5)
-    assert world.sim.robot.arm_positions == pytest.approx(np.deg2rad(POSTURE), abs=0.01)
+    assert world.sim.robot.arm_positions == pytest.approx(np.deg2rad(posture(world)), abs=0.01)
 
 
 def test_a_world_pose_is_turned_to_the_short_way(world: World) -> None:
@@ -132,20 +137,20 @@ def test_head_follows_degrees(world: World) -> None:
 
 def test_pause_holds_and_refuses_then_goes_on(world: World) -> None:
     external(world)
-    world.command("t", lambda b: b.arms.follow_poses([2.0], POSTURE, world.now))
+    world.command("t", lambda b: b.arms.follow_poses([2.0], posture(world), world.now))
     walk(world, -0.5, 0.0, 0.0)
     run(world, 0.5)
     world.body.pause(True)
     run(world, 1.5)
     held = world.sim.robot.joint_vector()
     assert not world.sim.robot.walking
-    for refused in (arms(world, POSTURE), walk(world, 0.0, 0.0, 0.0)):
+    for refused in (arms(world, posture(world)), walk(world, 0.0, 0.0, 0.0)):
         assert refused is not None
         assert "operator" in refused
     run(world, 1.0)
     assert world.sim.robot.joint_vector() == pytest.approx(held, abs=2e-3)
     world.body.pause(False)
-    assert arms(world, POSTURE) is None
+    assert arms(world, posture(world)) is None
 
 
 def test_stop_needs_mode_2_again(world: World) -> None:
@@ -153,11 +158,11 @@ def test_stop_needs_mode_2_again(world: World) -> None:
     world.body.stop(True, world.now)
     assert "operator" in (world.command("m", lambda b: b.arms.set_mode(2, 0.0)) or "")
     world.body.stop(False, world.now)
-    refused = arms(world, POSTURE)
+    refused = arms(world, posture(world))
     assert refused is not None
     assert "mode 0" in refused
     external(world)
-    assert arms(world, POSTURE) is None
+    assert arms(world, posture(world)) is None
 
 
 def test_a_reset_starts_over_but_time_goes_on(world: World) -> None:
