@@ -19,8 +19,9 @@ from kuavo_cli.errors import UserError
 from kuavo_cli.progress import Progress
 from kuavo_sim.recording.episodes import BAG_FILE, SUCCESS, EpisodeJob, record_one
 from kuavo_sim.recording.sim_bag import BagOptions
-from kuavo_train.data.assemble import ABOUT_FILE, assemble, read_episodes
+from kuavo_train.data.assemble import assemble
 from kuavo_train.data.features import FPS
+from kuavo_train.data.metadata import ABOUT_FILE, read_episodes
 from kuavo_train.data.pool import run_all
 from kuavo_train.data.workspace import Workspace
 from kuavo_train.tasks import task_named

@@ -15,13 +15,13 @@ import datasets
 from lerobot.datasets.aggregate import aggregate_datasets
 
 from kuavo_cli.jsonio import to_plain
+from kuavo_train.data.decoding import quiet
 from kuavo_train.data.episode import DATASET_FOLDER, repo_id
 from kuavo_train.data.features import FPS, UNITS
+from kuavo_train.data.metadata import ABOUT_FILE, EPISODES_FILE
 from kuavo_train.data.workspace import Workspace
 from kuavo_train.tasks import Task
 
-EPISODES_FILE = "meta/kuavo_episodes.jsonl"
-ABOUT_FILE = "meta/kuavo.json"
 VIDEO_FILE_MB = 40
 """Joining rewrites the file that grows, so big files would make 200 episodes quadratic."""
 
@@ -71,15 +71,6 @@ def assemble(
     )
 
 
-def read_episodes(root: Path) -> list[dict[str, Any]]:
-    """The episodes' metadata of a dataset (seed, success, stages, hash …); empty if it has none."""
-    try:
-        text = (Path(root) / EPISODES_FILE).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return []
-    return [json.loads(line) for line in text.splitlines() if line]
-
-
 def _line(episode: dict[str, Any]) -> str:
     return json.dumps(to_plain(episode), ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -91,6 +82,7 @@ def _quiet(cache: Path) -> Iterator[None]:
     level = logging.root.level
     datasets.config.HF_DATASETS_CACHE = cache
     logging.root.setLevel(logging.WARNING)
+    quiet()
     try:
         with contextlib.redirect_stderr(io.StringIO()):
             yield

@@ -11,11 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import datasets
 import numpy as np
 from lerobot.datasets.lerobot_dataset import LeRobotDataset
 
 from kuavo_deploy.robot import topics
 from kuavo_train.data import video
+from kuavo_train.data.decoding import decoder
 from kuavo_train.data.features import FPS, ROBOT_TYPE, ImageSizes, dataset_features, depth_to_rgb
 from kuavo_train.tasks import Task
 
@@ -48,6 +50,7 @@ class EpisodeDataset:
     def __init__(
         self, folder: Path, task: Task, images: ImageSizes, depth: ImageSizes | None = None
     ) -> None:
+        datasets.disable_progress_bars()
         self._task = task
         self._hash = hashlib.sha256(task.instruction.encode())
         self._dataset = LeRobotDataset.create(
@@ -57,7 +60,7 @@ class EpisodeDataset:
             robot_type=ROBOT_TYPE,
             features=dataset_features(task.action_dim, images, depth),
             vcodec=video.CODEC,
-            video_backend=video.decoder(),
+            video_backend=decoder(),
         )
         if images:
             self._dataset._streaming_encoder = video.BlockingVideoEncoder(FPS)
@@ -102,18 +105,6 @@ class EpisodeDataset:
     def abandon(self) -> None:
         """Stop the encoders; the folder is the caller's to delete."""
         self._dataset.clear_episode_buffer()
-
-
-def content_hash(instruction: str, states: np.ndarray, actions: np.ndarray) -> str:
-    """The hash that `EpisodeDataset.finish` gave, from a dataset's own numbers.
-
-    states: shape (T, 16); actions: shape (T, 16) or (T, 20); both as float32.
-    """
-    digest = hashlib.sha256(instruction.encode())
-    for state, action in zip(states, actions, strict=True):
-        digest.update(np.asarray(state, dtype=np.float32).tobytes())
-        digest.update(np.asarray(action, dtype=np.float32).tobytes())
-    return digest.hexdigest()
 
 
 def repo_id(task: Task) -> str:

@@ -160,9 +160,9 @@ def _images(bag: RobotBag, recipe: Recipe, t: float, time: int) -> None:
     for number, (camera, topic) in enumerate(topics.CAMERA_TOPICS.items()):
         if topic in recipe.without:
             continue
-        if recipe.camera_gap and recipe.camera_gap[0] == camera:
-            if recipe.camera_gap[1] <= t < recipe.camera_gap[2]:
-                continue
+        name, start, stop = recipe.camera_gap or ("", 0.0, 0.0)
+        if name == camera and start <= t < stop:
+            continue
         shown = t
         if recipe.freeze and recipe.freeze[0] == camera:
             shown = min(t, recipe.freeze[1])

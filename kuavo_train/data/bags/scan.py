@@ -73,9 +73,10 @@ class Scan:
             except _DAMAGE as error:
                 if not messages:
                     raise BagRefused(f"no message can be read from it: {error}") from error
-                self.repairs.append(
-                    f"cut off or damaged at byte {place} of {size}: read as far as it goes"
-                )
+                if not self.repairs:
+                    self.repairs.append(
+                        f"damaged at byte {place} of {size} ({error}): read as far as it goes"
+                    )
         if not messages:
             raise BagRefused("it holds no messages")
 
@@ -88,11 +89,13 @@ class Scan:
         try:
             header = Header.read(file)
             _block(file)
-            indexed = header.get_uint64("index_pos") != 0
+            index = header.get_uint64("index_pos")
         except _DAMAGE as error:
             raise BagRefused(f"cut off within its header: {error}") from error
-        if not indexed:
+        if index == 0:
             self.repairs.append("no index (the recorder was killed): read front to back")
+        elif index >= size:
+            self.repairs.append(f"cut off at byte {size}: read as far as it goes")
 
     def _messages(self, file: BinaryIO) -> Iterator[RawMessage]:
         """The messages of the next record, which may be a chunk of many.
@@ -123,6 +126,8 @@ class Scan:
         end = len(records.getbuffer())
         while records.tell() < end:
             yield from self._messages(records)
+        if end != header.get_uint32("size"):
+            raise ReaderError("a chunk is shorter than it says")
 
     def _connect(self, header: Header, data: bytes) -> None:
         about = Header.read(io.BytesIO(struct.pack("<L", len(data)) + data))

@@ -1,0 +1,36 @@
+"""What this project adds to a dataset's metadata: where each episode comes from, and its hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+EPISODES_FILE = "meta/kuavo_episodes.jsonl"
+"""One line per episode: seed, success and stages, or bag and repairs; length, sha256."""
+ABOUT_FILE = "meta/kuavo.json"
+"""Facts on the dataset: task, instruction, units, source."""
+
+
+def read_episodes(root: Path) -> list[dict[str, Any]]:
+    """The episodes' metadata of a dataset (seed, success, stages, hash …); empty if it has none."""
+    try:
+        text = (Path(root) / EPISODES_FILE).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return []
+    return [json.loads(line) for line in text.splitlines() if line]
+
+
+def content_hash(instruction: str, states: np.ndarray, actions: np.ndarray) -> str:
+    """An episode's hash, as it was noted when it was recorded, from its own numbers.
+
+    states: shape (T, 16); actions: shape (T, 16) or (T, 20); both as float32.
+    """
+    digest = hashlib.sha256(instruction.encode())
+    for state, action in zip(states, actions, strict=True):
+        digest.update(np.asarray(state, dtype=np.float32).tobytes())
+        digest.update(np.asarray(action, dtype=np.float32).tobytes())
+    return digest.hexdigest()
