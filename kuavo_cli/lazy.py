@@ -14,6 +14,8 @@ from typer.core import TyperGroup
 
 from kuavo_cli.errors import UserError
 
+COMPLETION = ("install_completion", "show_completion")
+
 
 @dataclass(frozen=True)
 class Member:
@@ -39,7 +41,10 @@ def load(name: str, member: Member) -> Any:
             f"'kuavo {name}' needs '{missing}', which cannot be imported ({error}): "
             "run 'make setup', then 'kuavo doctor'"
         ) from error
-    return typer.main.get_command(app)
+    command = typer.main.get_command(app)
+    # Completion is installed once, by `kuavo` itself.
+    command.params = [item for item in command.params if item.name not in COMPLETION]
+    return command
 
 
 class LazyGroup(TyperGroup):
