@@ -51,7 +51,7 @@ def record(
         root=root,
         use_videos=video,
     )
-    for episode in range(episodes):
+    for _ in range(episodes):
         phase = rng.uniform(0, 1)
         for frame in range(frames):
             swing = np.sin(2 * np.pi * (phase + frame / 20)) * 0.2 * task.id

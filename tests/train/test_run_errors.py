@@ -1,0 +1,120 @@
+"""A run that cannot go on says why, keeps the last good checkpoint, and names the remedy."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from kuavo_train.checkpoint.reader import open_checkpoint
+from kuavo_train.errors import DataError, TrainingError
+from kuavo_train.policy.flow_loss import FlowLoss
+
+
+def spoil(monkeypatch, at_call: int, effect):
+    """Let the n-th training forward pass misbehave."""
+    real, calls = FlowLoss.forward, []
+
+    def forward(self, *arguments):
+        out = real(self, *arguments)
+        if not torch.is_grad_enabled():
+            return out
+        calls.append(1)
+        return effect(out) if len(calls) == at_call else out
+
+    monkeypatch.setattr(FlowLoss, "forward", forward)
+
+
+def test_nan_loss_stops_names_the_batch_and_keeps_the_checkpoint(curriculum, monkeypatch):
+    spoil(monkeypatch, 4, lambda out: out * float("nan"))
+    with pytest.raises(TrainingError, match="not finite at step 3") as raised:
+        curriculum.train("task1_moving_grasp", "sequential.stage1.epochs=3")
+    assert "moving_grasp episode" in str(raised.value)
+    assert "frame" in str(raised.value)
+    best = curriculum.output / "task1_moving_grasp" / "best"
+    weights = open_checkpoint(best)
+    assert weights.manifest.lineage.step == 2
+    assert "not finite at step 3" in (curriculum.output / "training.log").read_text()
+
+
+def test_out_of_memory_names_the_batch_size(curriculum, monkeypatch):
+    def full(_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    spoil(monkeypatch, 1, full)
+    with pytest.raises(TrainingError, match=r"training\.batch_size=2 .*gradient_accumulation=2"):
+        curriculum.train("task1_moving_grasp")
+
+
+def test_a_missing_earlier_stage_names_the_command(curriculum):
+    with pytest.raises(TrainingError) as raised:
+        curriculum.train("task3_placement")
+    assert "starts from the model of task 2 (weighing)" in str(raised.value)
+    assert (
+        "python kuavo_train/train_smolvla_sequential.py --config-path=../configs/policy "
+        "--config-name=smolvla_sequential_base task=tasks/task2_weighing"
+    ) in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("policy.pretrained=/nowhere/model", "no model at /nowhere/model"),
+        ("policy.pretrained=outputs/base/nano_absent", "kuavo train base --size nano"),
+        ("policy.tokenizer_max_length=5", "would be cut"),
+        ("policy.dtype=float8", "float32, bfloat16"),
+        ("training.mixed_precision=fp8", "choose from no, bf16"),
+        ("training.device=tpu", "choose from auto, cpu, cuda"),
+        ("freezing.vlm_bottom_layers=9", "the VLM has 2 layers"),
+        ("mode=parallel", "choose from sequential, joint"),
+        ("data.root='/x/{nane}'", "unknown field"),
+    ],
+)
+def test_wrong_settings_are_named(curriculum, setting, message):
+    with pytest.raises(TrainingError, match=message):
+        curriculum.train("task1_moving_grasp", setting)
+
+
+def test_a_base_model_without_a_network(curriculum, monkeypatch):
+    monkeypatch.setattr(
+        "kuavo_train.policy.build.snapshot_download",
+        lambda name: (_ for _ in ()).throw(OSError("no route to host")),
+    )
+    with pytest.raises(TrainingError, match="copy the model's folder"):
+        curriculum.train("task1_moving_grasp", "policy.pretrained=lerobot/smolvla_base")
+
+
+def test_a_base_model_of_another_architecture(curriculum, base_model, tmp_path):
+    import shutil
+
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(base_model, tmp_path / "cut")
+    tensors = load_file(base_model / "model.safetensors")
+    tensors.pop("model.state_proj.weight")
+    save_file(tensors, tmp_path / "cut" / "model.safetensors")
+    with pytest.raises(TrainingError, match=r"lacks 1 tensors.*state_proj"):
+        curriculum.train("task1_moving_grasp", f"policy.pretrained={tmp_path}/cut")
+
+
+def test_changing_the_split_between_stages_is_refused(trained, curriculum):
+    """Otherwise a replayed task would be validated on what it was trained on."""
+    run, _ = trained
+    with pytest.raises(DataError, match=r"keep data\.split_seed"):
+        curriculum.train(
+            "task2_weighing",
+            f"sequential.parent={run.output}/task1_moving_grasp/best",
+            "data.split_seed=3",
+        )
+
+
+def test_the_script_ends_with_code_1_and_a_sentence(curriculum, capfd):
+    from kuavo_train.sequential.run import run_stage
+
+    with pytest.raises(SystemExit) as raised:
+        run_stage(
+            curriculum.config("task2_weighing"), curriculum.configs, "smolvla_sequential_base"
+        )
+    assert raised.value.code == 1
+    out, error = capfd.readouterr()
+    assert "starts from the model of task 1" in out
+    assert "Traceback" not in out + error
