@@ -33,6 +33,9 @@ from kuavo_deploy.safety.states import SILENT, Answer, State, Supervisor
 from kuavo_deploy.safety.stream import ArmStream, Target
 from kuavo_deploy.safety.tracking import TrackingMonitor
 
+_SETTLE = 0.3
+"""A plan's last action is still followed for so long after it was due [s]."""
+
 
 class Commands(NamedTuple):
     """What to publish now; None: nothing on that topic.
@@ -53,6 +56,7 @@ class Executor:
         hands_topic: named in reasons.
         start_postures: arms, shape (14,) [rad], by task; a task without one starts where it is.
         shadow: commands are computed but nobody follows them, so nothing is compared with them.
+        on_change: called with (old state, new state, reason) after every change.
     """
 
     def __init__(
@@ -63,10 +67,11 @@ class Executor:
         hands_topic: str = topics.CLAW_STATE,
         start_postures: Mapping[str, np.ndarray] | None = None,
         shadow: bool = False,
+        on_change: Callable[[State, State, str], None] | None = None,
     ) -> None:
         self.settings = settings
         self.figures = ExecutorFigures(settings.period)
-        self.supervisor = Supervisor(settings.hold_limit, settings.ready_limit)
+        self.supervisor = Supervisor(settings.hold_limit, settings.ready_limit, self._changed)
         self.inputs = RobotInputs(settings, hands_topic)
         self.epochs = Epochs()
         self.base = BaseHandover(settings.base)
@@ -74,7 +79,7 @@ class Executor:
         self._hands = HandStream(settings.hand_speed, settings.period)
         self._queue = PlanQueue(settings.blend)
         self._tracking = TrackingMonitor(settings.tracking_error, settings.tracking_time)
-        self._clock, self._shadow = clock, shadow
+        self._clock, self._shadow, self._on_change = clock, shadow, on_change
         self._postures: dict[str, np.ndarray] = dict(start_postures or {})
         self._goal: np.ndarray | None = None
         self._foreign: dict[str, list[str]] = {}
@@ -83,6 +88,13 @@ class Executor:
         self._ticked_at: float | None = None
         self.executing: str | None = None
         """Epoch of the plan behind the last commands; None when they follow no plan."""
+
+    def _changed(self, old: State, new: State, reason: str) -> None:
+        if new is not State.RUN:
+            # whatever interrupts, what was planned before it is not taken up again after it
+            self._queue.clear()
+        if self._on_change is not None:
+            self._on_change(old, new, reason)
 
     # what comes in
 
@@ -131,7 +143,7 @@ class Executor:
         """An action chunk. Returns why it was refused, or None."""
         now = self._clock()
         try:
-            if not raw.positions:
+            if len(raw.positions) == 0:
                 self._stop_on_request(raw, now)
             else:
                 self._take(raw, now)
@@ -139,7 +151,6 @@ class Executor:
             counts = self.figures.late if refusal.late else self.figures.refused
             counts[_kind(refusal)] += 1
             if not refusal.late:
-                self._queue.clear()
                 self.supervisor.fault(now, str(refusal))
             return str(refusal)
         return None
@@ -165,7 +176,6 @@ class Executor:
     def _stop_on_request(self, raw: RawPlan, now: float) -> None:
         """An empty plan: the policy says that it has none, e.g. a camera is gone."""
         if self.epochs.is_current(raw.epoch):
-            self._queue.clear()
             self.supervisor.hold(now, "the policy stopped")
 
     def _standing(self) -> np.ndarray | None:
@@ -237,7 +247,6 @@ class Executor:
             return self._move(now)
         except Exception as error:  # whatever it is, the robot must not follow it
             self._fall_silent()
-            self._queue.clear()
             self.supervisor.fault(now, f"internal error: {error!r}")
             return Commands()
 
@@ -272,7 +281,6 @@ class Executor:
         if lacking is None:
             self.supervisor.run(now)
         elif self.supervisor.state is State.RUN:
-            self._queue.clear()
             self.supervisor.hold(now, lacking)
 
     def _missing(self, now: float) -> str | None:
@@ -287,7 +295,7 @@ class Executor:
         plan = self._queue.newest
         if plan is None:
             return "no plan"
-        if now > plan.end:
+        if now > plan.end + _SETTLE:
             return "the plan ran out"
         if now - plan.stamp > self.settings.plan_max_age:
             return "the plan is %.2f s old" % (now - plan.stamp)

@@ -1,0 +1,462 @@
+"""The executor against a fake clock: what safety.md promises, row by row."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kuavo_deploy.executor.epochs import Announcement, EpochError
+from kuavo_deploy.executor.settings import ExecutorSettings
+
+from .world import LIMITS, MIDDLE, STEP, World, assert_bounded
+
+BAD = [np.nan, np.inf, -np.inf]
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def published(world: World) -> int:
+    """How many arm commands have left."""
+    return sum(commands.arms is not None for commands in world.sent)
+
+
+# before anything is enabled
+
+
+def test_nothing_is_published_before_enabling() -> None:
+    world = World()
+    world.switch()
+    world.run(0.2)
+    world.executor.on_plan(world.plan(MIDDLE + 0.1))
+    world.run(0.2)
+    assert published(world) == 0
+    assert world.state == "disabled"
+
+
+def test_the_first_command_is_the_measured_posture() -> None:
+    world = World()
+    world.arms = MIDDLE + 0.123
+    world.sense()
+    world.executor.enable()
+    world.follows = False
+    first = world.tick()
+    assert (first.arms == MIDDLE + 0.123).all()
+
+
+def test_enabling_is_refused_without_sensors_with_the_reason() -> None:
+    world = World()
+    world.sensing = False
+    world.run(0.5)
+    done, why = world.executor.enable()
+    assert not done
+    assert "/sensors_data_raw is 0.50 s old" in why
+
+
+def test_enabling_is_refused_while_the_arms_move() -> None:
+    world = World()
+    world.executor.on_joints(np.zeros(28), np.full(28, 1.0), world.now)
+    assert world.executor.enable() == (False, "not enabled: the arms move")
+
+
+def test_enabling_is_refused_while_the_arms_are_far_outside_their_limits() -> None:
+    world = World()
+    world.arms = LIMITS.upper + 1.0
+    world.sense()
+    done, why = world.executor.enable()
+    assert not done
+    assert "another robot version" in why
+
+
+# plans
+
+
+def test_a_plan_is_followed_to_its_end() -> None:
+    world = World().running()
+    goal = MIDDLE + 0.1
+    steps = np.linspace(MIDDLE, goal, 20)
+    world.executor.on_plan(world.plan(steps))
+    world.run(20 * STEP)
+    assert np.abs(world.arms - goal).max() < 2e-3
+
+
+def test_hands_follow_at_a_bounded_speed() -> None:
+    world = World().running()
+    raw = world.plan()
+    actions = np.array(raw.positions)
+    actions[:, [7, 15]] = 1.0
+    world.executor.on_plan(replace(raw, positions=actions))
+    world.run(1.0)
+    hands = np.array([c.hands for c in world.sent if c.hands is not None])
+    assert (hands[-1] == 1.0).all()
+    assert np.abs(np.diff(hands, axis=0)).max() <= 0.03 + 1e-9
+
+
+@pytest.mark.parametrize("bad", BAD)
+@pytest.mark.parametrize("index", range(16))
+def test_a_number_that_is_not_finite_never_leaves_and_faults(bad: float, index: int) -> None:
+    world = World().running()
+    actions = np.array(world.plan().positions)
+    actions[index, index] = bad
+    refusal = world.executor.on_plan(world.plan(positions=actions))
+    assert refusal is not None and "not finite" in refusal
+    world.run(0.5)
+    assert world.state == "fault"
+    for commands in world.sent:
+        assert commands.arms is None or (np.abs(commands.arms - MIDDLE) < 1e-6).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"names": ["l_arm_1"] * 16}, "names"),
+        ({"names": []}, "names"),
+        ({"times": [0.1] * 20}, "must rise"),
+        ({"times": STEP * np.arange(20, 0, -1)}, "must rise"),
+        ({"times": STEP * np.arange(-1, 19)}, "must rise"),
+        ({"times": STEP * np.arange(1, 20)}, "shape"),
+        ({"times": [np.nan] * 20}, "not finite"),
+        ({"times": 10 * np.arange(1, 21)}, "at most"),
+        ({"positions": np.zeros((20, 15))}, "shape"),
+        ({"positions": [["a"] * 16] * 20}, "not numbers"),
+        ({"positions": [[0.0] * 16] * 19 + [[0.0] * 15]}, "not numbers"),
+        ({"positions": np.zeros((501, 16)), "times": np.arange(1, 502) / 10}, "1…500"),
+        ({"stamp": 0.0}, "stamp"),
+        ({"stamp": np.nan}, "stamp"),
+        ({"positions": np.rad2deg(np.full((20, 16), 1.0))}, "degrees"),
+    ],
+)
+def test_a_malformed_plan_faults_with_what_is_wrong(change: dict, said: str) -> None:
+    world = World().running()
+    refusal = world.executor.on_plan(world.plan(**change))
+    assert refusal is not None and said in refusal
+    assert world.state == "fault"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"stamp": 1000.0 - 2.0}, "s old"),
+        ({"stamp": 1000.0 + 60.0}, "future"),
+        ({"epoch": "test:0"}, "another instruction"),
+        ({"epoch": "other:1"}, "another instruction"),
+    ],
+)
+def test_a_plan_that_a_network_delayed_is_dropped_and_the_robot_goes_on(
+    change: dict, said: str
+) -> None:
+    world = World(ExecutorSettings(plan_max_age=1.0)).running()
+    refusal = world.executor.on_plan(world.plan(MIDDLE + 0.3, **change))
+    assert refusal is not None and said in refusal
+    world.run(0.3)
+    assert world.state == "run"
+    assert np.abs(world.arms - MIDDLE).max() < 1e-6
+
+
+def test_plans_that_overtake_each_other_are_executed_in_their_own_order() -> None:
+    world = World().running()
+    old = world.plan(MIDDLE - 0.2)
+    world.run(0.1)
+    assert world.executor.on_plan(world.plan(MIDDLE + 0.2)) is None
+    refusal = world.executor.on_plan(old)
+    assert refusal is not None and "after a newer" in refusal
+    world.run(1.0)
+    assert np.abs(world.arms - (MIDDLE + 0.2)).max() < 1e-2
+
+
+@settings(max_examples=15, deadline=None)
+@given(SEEDS, st.floats(0.0, 3.0), st.floats(0.02, 1.0))
+def test_the_stream_is_bounded_whatever_plans_come(seed: int, wild: float, blend: float) -> None:
+    rng = np.random.default_rng(seed)
+    world = World(ExecutorSettings(blend=blend, reach_tolerance=1.5)).running()
+    for _ in range(8):
+        steps = int(rng.integers(1, 20))
+        arms = np.clip(
+            MIDDLE + rng.normal(0, wild, (steps, 14)), LIMITS.lower - 1, LIMITS.upper + 1
+        )
+        times = np.cumsum(rng.uniform(0.005, 0.3, steps))
+        world.executor.on_plan(world.plan(arms, steps, times=times))
+        if rng.random() < 0.3:
+            world.switch(str(rng.choice(["weighing", "sorting"])))
+        world.tick(int(rng.integers(1, 40)))
+        assert world.state in ("run", "ready", "hold")
+    assert len(world.streams()) == 1, "the stream is never interrupted"
+    assert_bounded(world.streams()[0], LIMITS, world.settings.period)
+
+
+# one switch never executes what was planned for the old instruction
+
+
+def test_a_thousand_switches_never_execute_an_old_plan_and_stay_smooth() -> None:
+    rng = np.random.default_rng(0)
+    world = World().running()
+    in_flight: list = []
+    for _ in range(1000):
+        in_flight.append(world.plan(MIDDLE + rng.uniform(-0.4, 0.4, 14)))
+        world.switch(str(rng.choice(["moving_grasp", "weighing", "placement", "sorting"])))
+        for late in rng.permutation(len(in_flight))[:3]:
+            assert world.executor.on_plan(in_flight[late]) is not None
+        if rng.random() < 0.7:
+            assert world.executor.on_plan(world.plan(MIDDLE + rng.uniform(-0.4, 0.4, 14))) is None
+        for _ in range(int(rng.integers(1, 12))):
+            world.tick()
+            assert world.executor.executing in (None, world.epoch)
+        in_flight = in_flight[-5:]
+    assert_bounded(world.streams()[0], LIMITS, world.settings.period)
+
+
+def test_after_a_switch_the_arms_brake_and_stand_until_the_new_plan() -> None:
+    world = World().running()
+    world.executor.on_plan(world.plan(np.linspace(MIDDLE, MIDDLE + 0.5, 20)))
+    world.run(0.5)
+    assert world.switch("sorting") == "sorting"
+    at_switch = world.arms
+    world.run(1.0)
+    assert world.state == "ready"
+    assert not world.executor.stream.moving
+    # braking from the plan's 0.25 rad/s with the robot's jerk takes about a hundredth of a radian
+    assert np.abs(world.arms - at_switch).max() < 0.03
+
+
+def test_an_announcement_again_changes_nothing_and_an_overtaken_one_is_refused() -> None:
+    world = World().running()
+    now = world.executor.epochs.current
+    assert now is not None
+    assert world.executor.on_announcement(now) == "weighing"
+    assert world.state == "run"
+    world.switch("sorting")
+    with pytest.raises(EpochError, match="over"):
+        world.executor.on_announcement(now)
+    assert world.executor.epochs.current.task == "sorting"
+
+
+def test_a_policy_process_that_wakes_up_after_it_was_replaced_has_no_say() -> None:
+    world = World().running()
+    world.executor.on_announcement(Announcement("new:1", "sorting", "sort"))
+    with pytest.raises(EpochError, match="over"):
+        world.executor.on_announcement(Announcement("test:99", "weighing", "weigh"))
+
+
+# what is missing holds, what is wrong faults
+
+
+def test_a_plan_that_runs_out_ends_at_its_last_action_in_a_hold() -> None:
+    world = World(ExecutorSettings(plan_max_age=10)).running()
+    world.executor.on_plan(world.plan(np.linspace(MIDDLE, MIDDLE + 0.1, 5), steps=5))
+    world.run(5 * STEP - 0.02)
+    assert world.state == "run"
+    world.run(0.5)
+    assert world.state == "hold"
+    assert "ran out" in world.executor.supervisor.reason
+    assert np.abs(world.arms - (MIDDLE + 0.1)).max() < 5e-3
+
+
+def test_a_plan_holds_when_its_observation_is_older_than_allowed() -> None:
+    world = World(ExecutorSettings(plan_max_age=0.5)).running()
+    world.executor.on_plan(world.plan(MIDDLE + 0.1))
+    world.run(0.5 - 0.02)
+    assert world.state == "run"
+    world.run(0.05)
+    assert world.state == "hold"
+
+
+def test_a_fresh_plan_ends_a_hold_without_a_jump() -> None:
+    world = World(ExecutorSettings(plan_max_age=0.5)).running()
+    world.run(1.0)
+    assert world.state == "hold"
+    assert world.executor.on_plan(world.plan(MIDDLE + 0.2)) is None
+    world.run(0.4)
+    assert world.state == "run"
+    assert_bounded(world.streams()[0], LIMITS, world.settings.period)
+
+
+def test_a_hold_that_lasts_faults() -> None:
+    world = World(ExecutorSettings(plan_max_age=0.5, hold_limit=2.0)).running()
+    world.run(3.0)
+    assert world.state == "fault"
+    assert "held for 2.0 s" in world.executor.supervisor.reason
+    assert world.executor.on_plan(world.plan()) is not None
+
+
+def test_silent_sensors_hold_at_their_bound_and_the_hold_ends_with_a_fresh_plan() -> None:
+    world = World(ExecutorSettings(joints_max_age=0.2)).running()
+    world.sensing = False
+    world.tick(20)
+    assert world.state == "run"
+    world.tick(2)
+    assert world.state == "hold"
+    assert "/sensors_data_raw" in world.executor.supervisor.reason
+    world.sensing = True
+    world.run(0.2)
+    assert world.state == "hold", "the plan from before is not taken up again"
+    world.executor.on_plan(world.plan())
+    world.tick(2)
+    assert world.state == "run"
+
+
+@pytest.mark.parametrize("stamp", [0.0, -1.0, np.nan, 1e9])
+def test_sensors_with_no_stamp_or_one_from_the_future_do_not_count(stamp: float) -> None:
+    world = World().running()
+    world.sensing = False
+    for _ in range(40):
+        world.executor.on_joints(np.zeros(28), np.zeros(28), stamp)
+        world.tick()
+    assert world.state == "hold"
+
+
+@pytest.mark.parametrize("joints", [np.zeros(27), np.full(28, np.nan), np.zeros(0)])
+def test_joints_of_another_robot_or_not_finite_fault(joints: np.ndarray) -> None:
+    world = World().running()
+    world.executor.on_joints(joints, np.zeros(28), world.now)
+    assert world.state == "fault"
+
+
+def test_arms_that_do_not_follow_fault_with_the_joint_s_name() -> None:
+    world = World().running()
+    world.follows = False
+    goal = MIDDLE.copy()
+    goal[9] += 0.6
+    world.executor.on_plan(world.plan(goal))
+    world.run(2.0)
+    assert world.state == "fault"
+    assert "r_arm_3 does not follow" in world.executor.supervisor.reason
+
+
+def test_an_empty_plan_stops_the_robot_because_the_policy_says_so() -> None:
+    world = World().running()
+    world.executor.on_plan(world.plan(positions=[], times=[]))
+    assert world.state == "hold"
+    assert "policy" in world.executor.supervisor.reason
+
+
+def test_a_second_publisher_faults_and_enabling_is_refused_while_it_is_there() -> None:
+    world = World().running()
+    world.executor.on_publishers("/kuavo_arm_traj", ["/teleop"])
+    assert world.state == "fault"
+    world.executor.reset_fault()
+    done, why = world.executor.enable()
+    assert not done and "/teleop" in why
+    world.executor.on_publishers("/kuavo_arm_traj", [])
+    assert world.executor.enable()[0]
+
+
+def test_a_clock_that_is_set_back_holds() -> None:
+    world = World().running()
+    world.now -= 5.0
+    world.sensing = False
+    world.tick()
+    assert world.state == "hold"
+    assert "set back" in world.executor.supervisor.reason
+
+
+def test_after_a_pause_of_the_executor_itself_the_stream_begins_where_the_arms_are() -> None:
+    world = World().running()
+    world.executor.on_plan(world.plan(np.linspace(MIDDLE, MIDDLE + 0.5, 20)))
+    world.run(0.5)
+    world.now += 1.0
+    world.arms = world.arms - 0.05
+    measured = world.arms
+    world.follows = False
+    assert (world.tick().arms == measured).all()
+
+
+def test_an_internal_error_faults_and_falls_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World().running()
+    monkeypatch.setattr(world.executor.stream, "follow", lambda *_: 1 / 0)
+    assert world.tick() == (None, None, None)
+    assert world.state == "fault"
+    assert "ZeroDivisionError" in world.executor.supervisor.reason
+
+
+def test_braking_into_silence_is_smooth_in_every_stop() -> None:
+    for stop in ("disable", "pause"):
+        world = World().running()
+        world.executor.on_plan(world.plan(np.linspace(MIDDLE, MIDDLE + 0.8, 20)))
+        world.run(0.6)
+        getattr(world.executor, stop)()
+        world.run(1.0)
+        assert world.sent[-1].arms is None
+        assert len(world.streams()) == 1
+        assert_bounded(world.streams()[0], LIMITS, world.settings.period)
+        last = world.streams()[0][-2:]
+        assert np.abs(np.diff(last, axis=0)).max() < 5e-5, "it fell silent standing"
+
+
+# the operator
+
+
+def test_pause_and_resume_begin_again_at_the_measured_posture_and_need_a_fresh_plan() -> None:
+    world = World().running()
+    world.executor.pause("/kuavo/pause_state")
+    world.run(0.5)
+    assert (world.state, world.sent[-1].arms) == ("paused", None)
+    world.arms = world.arms + 0.02
+    world.sense()
+    measured = world.arms
+    assert world.executor.resume("/kuavo/pause_state") == (True, "ready")
+    assert (world.tick().arms == measured).all()
+    assert world.state == "ready"
+
+
+def test_all_who_paused_must_resume() -> None:
+    world = World().running()
+    world.executor.pause("the operator")
+    world.executor.pause("/kuavo/pause_state")
+    assert world.executor.resume("the operator") == (False, "still paused by /kuavo/pause_state")
+    world.executor.disable()
+    assert "paused by" in world.executor.enable()[1]
+
+
+def test_the_deadman_disables_when_it_is_not_renewed() -> None:
+    world = World(ExecutorSettings(deadman=0.5))
+    world.switch()
+    assert "deadman" in world.executor.enable()[1]
+    world.executor.on_deadman()
+    assert world.executor.enable()[0]
+    world.run(0.49)
+    assert world.state == "ready"
+    world.run(0.05)
+    assert world.state == "disabled"
+
+
+def test_ready_without_a_plan_does_not_wait_forever() -> None:
+    world = World(ExecutorSettings(ready_limit=5.0))
+    world.switch()
+    world.executor.enable()
+    world.run(5.1)
+    assert world.state == "disabled"
+
+
+def test_the_start_posture_is_approached_slowly_and_plans_wait_until_it_is_reached() -> None:
+    start = np.clip(MIDDLE + 0.5, LIMITS.lower, LIMITS.upper)
+    world = World(postures={"weighing": start})
+    world.switch()
+    world.executor.enable(move_to_start=True)
+    world.tick()
+    assert world.state == "move_to_start"
+    assert world.executor.on_plan(world.plan()) is not None
+    world.run(4.0)
+    assert world.state == "ready"
+    assert np.abs(world.arms - np.clip(start, LIMITS.lower + 0.02, LIMITS.upper - 0.02)).max() < 0.02
+    stream = world.streams()[0]
+    assert (np.abs(np.diff(stream, axis=0)) / 0.01 <= 0.2 * LIMITS.velocity + 1e-9).all()
+    assert_bounded(stream, LIMITS, 0.01)
+
+
+def test_moving_to_the_start_is_taken_up_again_after_an_interruption() -> None:
+    world = World(postures={"weighing": MIDDLE + 0.3})
+    world.switch()
+    world.executor.enable(move_to_start=True)
+    world.run(0.3)
+    world.sensing = False
+    world.run(0.5)
+    assert world.state == "hold"
+    world.sensing = True
+    world.tick(2)
+    assert world.state == "move_to_start"
+    world.executor.pause()
+    world.run(0.5)
+    world.executor.resume()
+    assert world.state == "move_to_start"
