@@ -125,6 +125,45 @@ def pictures(
             typer.echo(path)
 
 
+@app.command()
+def demo(
+    task: TaskOption = "weighing",
+    seed: Annotated[int, typer.Option(min=0, help="Of the scene.")] = 3,
+    out: Annotated[Path, typer.Option(help="A new folder is made below it.")] = Path(
+        "outputs/demo"
+    ),
+    json: JsonOption = None,
+) -> None:
+    """Watch the robot do a task through its ROS topics: a summary and a video.
+
+    Example: kuavo sim demo --task sorting
+
+    Starts a ROS master of its own, the simulated robot and the expert; ends by itself.
+    Exit code 0 when the task succeeded.
+    """
+    from kuavo_sim.ros.demo import DemoFailed, run_demo
+
+    name = _tasks(task)[0]
+    try:
+        summary = run_demo(name, seed, out, say=typer.echo)
+    except DemoFailed as error:
+        raise UserError(str(error)) from error
+    folder = Path(summary["folder"])
+    typer.echo(_demo_summary(summary))
+    typer.echo(f"summary  {folder / 'summary.json'}")
+    typer.echo(f"video    {folder / summary['video']}")
+    if json:
+        write_json(json, summary)
+    if not summary["success"]:
+        raise typer.Exit(1)
+
+
+def _demo_summary(summary: dict) -> str:
+    lines = [f"{summary['task']}, seed {summary['seed']}: {summary['outcome']}"]
+    lines += [f"  {seconds:6.2f} s  {stage}" for stage, seconds in summary["stages"].items()]
+    return "\n".join(lines)
+
+
 def _tasks(text: str) -> list[str]:
     from kuavo_sim.scenes import SCENES
     from kuavo_train.tasks import UnknownTask, task_named
