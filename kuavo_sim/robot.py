@@ -29,6 +29,10 @@ TURN_SPEED = 0.9
 """[rad/s]"""
 WALK_ACCELERATION = 0.6
 TURN_ACCELERATION = 1.5
+STRIDE_TIME = 0.9
+"""Two steps [s]: the torso sways once to each side."""
+SWAY_TURN = 1.5
+"""The torso turns this much with its sway [rad/m]."""
 SETTLE_TIME = 0.3
 """Back in stance this long after the last step [s]."""
 STANDING_LEGS = (0.0, 0.0, -0.45, 0.85, -0.42, 0.0) * 2
@@ -43,7 +47,11 @@ class Pose2D(NamedTuple):
 
 
 class Robot:
-    """Reads and drives the robot's joints in a compiled model."""
+    """Reads and drives the robot's joints in a compiled model.
+
+    Attributes:
+        gait_sway: how far the torso sways to each side at full walking speed [m].
+    """
 
     def __init__(self, model: mujoco.MjModel, data: mujoco.MjData) -> None:
         self._model, self._data = model, data
@@ -62,6 +70,8 @@ class Robot:
         self._walk_reference = np.zeros(3)
         self._walk_velocity = np.zeros(3)
         self._settled_at = 0.0
+        self._gait_phase = 0.0
+        self.gait_sway = 0.0
 
     def place(self, arms: np.ndarray, head: tuple[float, float], closures: np.ndarray) -> None:
         """Put the robot at rest in a posture, at the origin. arms (14,) [rad], head yaw, pitch."""
@@ -118,7 +128,7 @@ class Robot:
         self._data.ctrl[self._finger_act] = np.repeat(opening, 2)
         if self._walk_target is not None:
             self._walk(step)
-        self._data.ctrl[self._base_act] = self._walk_reference
+        self._data.ctrl[self._base_act] = self._walk_reference + self._sway(step)
 
     def _walk(self, step: float) -> None:
         assert self._walk_target is not None
@@ -139,6 +149,20 @@ class Robot:
             self._walk_velocity[:] = 0.0
             self._walk_target = None
             self._settled_at = self._data.time + SETTLE_TIME
+
+    def _sway(self, step: float) -> np.ndarray:
+        """Deviation of the torso from the walk's straight line: x, y [m], yaw [rad]."""
+        pace = math.hypot(
+            float(np.linalg.norm(self._walk_velocity[:2])) / WALK_SPEED,
+            self._walk_velocity[2] / TURN_SPEED,
+        )
+        if pace == 0.0:
+            self._gait_phase = 0.0
+            return np.zeros(3)
+        self._gait_phase += math.tau * step / STRIDE_TIME
+        aside = self.gait_sway * min(1.0, pace) * math.sin(self._gait_phase)
+        yaw = self._walk_reference[2]
+        return aside * np.array([-math.sin(yaw), math.cos(yaw), SWAY_TURN])
 
     # what it feels
 

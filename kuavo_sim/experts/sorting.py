@@ -37,6 +37,10 @@ _SPEED_SHARE = 0.7
 """Joints stay below this share of their velocity limits."""
 _PEAK_OF_MEAN = 1.875
 """Peak over mean speed of a minimum-jerk motion."""
+_SHORT_OF = 0.13
+"""From here the hand goes straight to the workpiece, along its own axis [m]."""
+_MOVED = 0.02
+"""A workpiece that is this far from where the hand expects it is not grasped [m]."""
 _CLEAR = 0.24
 """Steps back this far from the flow rack before it turns [m]."""
 _IN_VIEW = 1.0
@@ -51,8 +55,6 @@ class SortingExpert(Expert):
     def __init__(self, sim: Simulation, rng: np.random.Generator) -> None:
         assert isinstance(sim.scene, SortingScene)
         self._scene: SortingScene = sim.scene
-        self._tilt = math.radians(rng.uniform(50, 60))
-        self._grasp_height = float(rng.uniform(-0.004, 0.006))
         self._lift = float(rng.uniform(0.09, 0.13))
         self._drop = float(rng.uniform(0.002, 0.007))
         self._stand_offset = rng.normal(0.0, [0.008, 0.008, 0.008]).clip(-0.015, 0.015)
@@ -60,6 +62,7 @@ class SortingExpert(Expert):
         self._carry = READY_ARMS + rng.uniform(-0.03, 0.03, 14)
         self._step_limit = load_limits(45, configs_root() / "robot").velocity * PERIOD * _SPEED_SHARE
         super().__init__(sim, rng)
+        self._tilt, self._grasp_height = self._some_grip()
         self._carry[:7] = self._arms[:7]
 
     def plan(self) -> Plan:
@@ -116,6 +119,8 @@ class SortingExpert(Expert):
         stand = _shifted(stand, self._beyond_comfort(stand))
         here = self.sim.robot.base_pose
         if np.abs(np.subtract(stand, here)).max() > 0.03:
+            if np.abs(self._arms - self._carry).max() > 0.1:
+                yield from self._swing(self._carry, 1.0)
             yield from self._walk_while(lambda: stand)
 
     def _beyond_comfort(self, stand: Pose2D) -> np.ndarray:
@@ -176,22 +181,53 @@ class SortingExpert(Expert):
     # picking
 
     def _pick(self) -> Plan:
-        yield from self._swing_to(self._grasp(0.13), speed=0.28)
-        yield from self._approach(0.0, speed=0.16)
-        yield from self.close(_HAND, 0.5)
-        yield from self.wait_until(self._holds, 0.3)
-        if not self._holds():
-            yield from self.open(_HAND, 0.3)
-            yield from self._approach(0.13, speed=0.25)
+        """Take the workpiece; where that fails, end above it with the hand open."""
+        try:
+            yield from self._swing_to(self._grasp(_SHORT_OF), speed=0.28)
+            if self._piece_in_box():
+                yield from self.open(_HAND, 0.2, self._ajar())
+            yield from self._approach(speed=0.16)
+        except OutOfReach:  # it was moved away: walk to where it is now
+            pass
+        if self._at_grasp():
+            yield from self.close(_HAND, 0.5)
+            yield from self.wait_until(self._holds, 0.3)
+        if self._holds():
+            yield from self._raise(self._lift)
+            yield from self._swing(self._carry, 1.2)
             return
-        yield from self._raise(self._lift)
-        yield from self._swing(self._carry, 1.2)
+        yield from self.open(_HAND, 0.3)
+        yield from self._draw_back(_SHORT_OF)
+        self._tilt, self._grasp_height = self._some_grip()
 
-    def _approach(self, distance: float, speed: float) -> Plan:
-        """Bring the open hand to the workpiece, `distance` [m] short of it along its own axis."""
-        start, _ = self._ik.hand_pose(self._arms, _HAND)
-        way = float(np.linalg.norm(self._grasp(distance).position - start))
-        yield from self.track(_HAND, lambda: self._grasp(distance), max(0.3, way / (speed * self.tempo)))
+    def _some_grip(self) -> tuple[float, float]:
+        """Tilt of the hand [rad] and height above the workpiece's middle [m]: nobody repeats one."""
+        return math.radians(self.rng.uniform(48, 60)), float(self.rng.uniform(-0.004, 0.006))
+
+    def _ajar(self) -> float:
+        """Closure that leaves 1.5 cm on each side of the workpiece: for narrow places."""
+        width = 2 * float(self._scene.piece_half[0]) + 0.03
+        return max(0.0, 1 - width / (2 * FINGER_STROKE))
+
+    def _approach(self, speed: float) -> Plan:
+        """Bring the open hand around the workpiece; stop when that is moved away meanwhile."""
+        begin, _ = self._piece()
+        follow = self.track(_HAND, lambda: self._grasp(0.0), _SHORT_OF / (speed * self.tempo))
+        while np.linalg.norm(self._piece()[0] - begin) < _MOVED:
+            action = next(follow, None)
+            if action is None:
+                return
+            yield action
+
+    def _at_grasp(self) -> bool:
+        position, _ = self._ik.hand_pose(self._arms, _HAND)
+        return float(np.linalg.norm(self._grasp(0.0).position - position)) < _MOVED
+
+    def _draw_back(self, distance: float) -> Plan:
+        """Retreat from what is between the fingers, along the hand's own axis."""
+        position, rotation = self._ik.hand_pose(self._arms, _HAND)
+        goal = Goal(position + distance * rotation[:, 2], rotation, (0.1,) * 3)
+        yield from self.move_hand(_HAND, goal)
 
     def _grasp(self, distance: float) -> Goal:
         rotation = pointing(self._tilt, self._piece_yaw())
@@ -209,11 +245,8 @@ class SortingExpert(Expert):
         if not self._holds():
             return
         yield from self.move_hand(_HAND, self._placing(self._drop), speed=0.15)
-        width = 2 * FINGER_STROKE * (1 - float(self.sim.robot.hand_closures[1]))
-        ajar = max(0.0, 1 - (width + 0.03) / (2 * FINGER_STROKE))
-        yield from self.open(_HAND, 0.4, ajar)
-        position, rotation = self._ik.hand_pose(self._arms, _HAND)
-        yield from self.move_hand(_HAND, Goal(position + 0.14 * rotation[:, 2], rotation, (0.1,) * 3))
+        yield from self.open(_HAND, 0.4, self._ajar())
+        yield from self._draw_back(_SHORT_OF)
         yield from self.open(_HAND, 0.3)
         yield from self.wait_until(lambda: self.sim.progress.success, 1.0)
 

@@ -65,7 +65,7 @@ class SortingScene(Scene):
 
     task = "sorting"
     time_limit = 45.0
-    head = (0.0, 0.40)
+    head = (0.0, 0.45)
 
     def __init__(self, rng: np.random.Generator) -> None:
         super().__init__(rng)
@@ -79,6 +79,7 @@ class SortingScene(Scene):
         self.piece_mass = float(rng.uniform(0.2, 0.45))
         self.piece_colour = rng.choice(list(_COLOURS))
         self.box_material = str(rng.choice(_BOX_MATERIALS))
+        self._gait_sway = float(rng.uniform(0.004, 0.012))
         self._posture_noise = rng.uniform(-0.03, 0.03, 14)
         self._other_parts = [(float(rng.uniform(-0.1, -0.04)), float(rng.uniform(0.02, 0.09)))] * 2
         self._filled_cells = [
@@ -94,6 +95,9 @@ class SortingScene(Scene):
     def graspable(self) -> list[str]:
         """The workpiece and every loose part that it could be confused with."""
         return [WORKPIECE, *self._bushings()]
+
+    def start(self, sim: Simulation) -> None:
+        sim.robot.gait_sway = self._gait_sway
 
     def build(self, spec: mujoco.MjSpec) -> None:
         flow = _standing(spec, FLOW_RACK, self.flow_pose)
@@ -290,14 +294,9 @@ def _tote(body: mujoco.MjsBody) -> None:
 
 
 def _light_both_racks(spec: mujoco.MjSpec) -> None:
-    # the workshop's lamp lights one work place; here it looks between the two, and a second one
-    # without shadows hangs over the placement rack
+    # the workshop's lamp lights one work place; here it looks between the two
     lamp = spec.lights[0]
-    lamp.dir = np.array([-0.1, -0.4, 0.8]) - lamp.pos
-    spec.worldbody.add_light(
-        pos=[-0.9, -0.4, 2.8], dir=[-0.2, -0.3, -1], diffuse=[0.16] * 3, specular=[0.1] * 3,
-        cutoff=70, exponent=1, castshadow=False,
-    )  # fmt: skip
+    lamp.dir = np.array([0.0, -0.3, 0.8]) - lamp.pos
 
 
 def _aim_overview(spec: mujoco.MjSpec) -> None:
