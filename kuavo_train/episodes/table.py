@@ -17,6 +17,7 @@ import numpy as np
 from lerobot.datasets.lerobot_dataset import LeRobotDataset
 
 from kuavo_deploy.robot.topics import ACTION_FEATURE, CAMERAS, IMAGE_FEATURES, STATE_FEATURE
+from kuavo_train.data.decoding import decoder
 from kuavo_train.errors import DataError
 from kuavo_train.policy.action_space import STATE_DIM, to_unified
 from kuavo_train.tasks import Task, TaskRegistry, UnknownTask
@@ -89,7 +90,10 @@ def open_table(task: Task, root: Path | str, registry: TaskRegistry, fps: int) -
     """
     root = Path(root)
     _check_present(task, root)
-    dataset = LeRobotDataset(f"kuavo/{task.name}", root=root)
+    try:
+        dataset = LeRobotDataset(f"kuavo/{task.name}", root=root, video_backend=decoder())
+    except Exception as error:  # lerobot, datasets and pyarrow each have their own
+        raise DataError(f"{_name(task, root)} cannot be read: {error}") from error
     _check_features(task, root, dataset.meta.features, dataset.meta.fps, fps)
     _check_instruction(task, root, list(dataset.meta.tasks.index), registry)
     starts, ends = _episode_bounds(task, root, dataset)

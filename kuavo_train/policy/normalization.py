@@ -8,14 +8,15 @@ Chosen is **mean and standard deviation**, not quantiles or minimum and maximum:
   has no edge, and its two numbers are robust where a minimum is set by one bad frame.
 
 Two guards come with it. Every task weighs the same, however many frames it has, so that a long
-task doesn't set the scale of all. And a deviation has a floor (arms 0.05 rad, hands and move
-0.05, base 0.05 m or rad): an arm that no demonstration moves would otherwise turn the policy's
+task doesn't set the scale of all. And a deviation has a floor (arms 0.1 rad, hands and move 0.25,
+base 0.25 m or rad): a joint that no demonstration moves would otherwise turn the policy's
 smallest error into noise of full scale, and a later task that does move it would be far out.
 
 The set is computed before stage 1 over the training episodes of *all* tasks of the curriculum,
 or fixed by the robot's limits where later tasks are not recorded yet. It is hashed, travels in
-every checkpoint, and a stage refuses a parent whose hash differs. Base dimensions count only the
-tasks that recorded them (the completion of standing tasks carries no scale).
+every checkpoint, and a stage refuses a parent whose hash differs. The standing tasks' completed
+base dimensions count like recorded ones: they are targets too, and must not lie twenty deviations
+out.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from kuavo_train.errors import CheckpointError, DataError
 from kuavo_train.policy.action_space import STATE_DIM, UNIFIED_DIM
 
 FILE = "normalization.json"
-STD_FLOOR = 0.05
+ARM_FLOOR, HAND_FLOOR, BASE_FLOOR = 0.1, 0.25, 0.25
 _DIMS = {STATE_FEATURE: STATE_DIM, ACTION_FEATURE: UNIFIED_DIM}
 
 
@@ -45,7 +46,7 @@ _DIMS = {STATE_FEATURE: STATE_DIM, ACTION_FEATURE: UNIFIED_DIM}
 class TaskVectors:
     """What one task contributes: its training frames.
 
-    states: (N, 16). actions: (N, 16) or (N, 20), as recorded.
+    states: (N, 16). actions: (N, 20), completed.
     """
 
     states: np.ndarray
@@ -165,23 +166,24 @@ def from_limits(limits: RobotLimits, workspace: float) -> Statistics:
         feature: {"mean": mean[:dim].astype(np.float32), "std": std[:dim].astype(np.float32)}
         for feature, dim in _DIMS.items()
     }
-    assert set(HAND_INDICES) | set(ARM_INDICES) | {16, 17, 18, MOVE} == set(range(UNIFIED_DIM))
     return Statistics(values, "the robot's joint limits (uniform), no data")
 
 
 def _pooled(arrays: Iterable[np.ndarray], dim: int) -> dict[str, np.ndarray]:
-    """Mean and deviation of equal mixtures, per dimension over the tasks that recorded it."""
-    means: list[list[float]] = [[] for _ in range(dim)]
-    squares: list[list[float]] = [[] for _ in range(dim)]
-    for array in arrays:
-        for index in range(array.shape[1]):
-            column = array[:, index].astype(np.float64)
-            means[index].append(float(column.mean()))
-            squares[index].append(float((column**2).mean()))
-    mean = np.array([np.mean(values) if values else 0.0 for values in means])
-    second = np.array([np.mean(values) if values else 1.0 for values in squares])
+    """Mean and deviation of the mixture that gives every array the same weight."""
+    wide = [array.astype(np.float64) for array in arrays]
+    mean = np.mean([array.mean(axis=0) for array in wide], axis=0)
+    second = np.mean([(array**2).mean(axis=0) for array in wide], axis=0)
     std = np.sqrt(np.maximum(second - mean**2, 0.0))
     return {
         "mean": mean.astype(np.float32),
-        "std": np.maximum(std, STD_FLOOR).astype(np.float32),
+        "std": np.maximum(std, _floor()[:dim]).astype(np.float32),
     }
+
+
+def _floor() -> np.ndarray:
+    """The least deviation of each of the 20 numbers."""
+    floor = np.full(UNIFIED_DIM, BASE_FLOOR)
+    floor[list(ARM_INDICES)] = ARM_FLOOR
+    floor[[*HAND_INDICES, MOVE]] = HAND_FLOOR
+    return floor

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+import numpy as np
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from kuavo_train.sequential.plan import StagePlan
@@ -49,8 +50,12 @@ def _picture(
     figure = Figure(figsize=(13, 4), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
     if "train/loss" in curves:
-        left.plot(*zip(*curves["train/loss"], strict=True), linewidth=0.8, color="#1f5fa8")
-    left.set(title="training loss", xlabel="step", yscale="log")
+        at, losses = (np.array(axis) for axis in zip(*curves["train/loss"], strict=True))
+        left.plot(at, losses, linewidth=0.6, color="#9dbfe3")
+        width = max(1, len(losses) // 20)
+        smooth = np.convolve(losses, np.ones(width) / width, mode="valid")
+        left.plot(at[width - 1 :], smooth, color="#1f5fa8")
+    left.set(title="training loss", xlabel="step", ylim=(0, None))
     steps = [v["step"] for v in content["validations"]]
     for task in plan.seen:
         losses = [v["tasks"][task.name]["loss"] for v in content["validations"]]

@@ -61,8 +61,8 @@ def warnings(plan: StagePlan, now: Validation) -> list[str]:
         more = min(share + 0.1, 0.9)
         new = float(plan.shares[plan.new.name]) - (more - share)
         lines.append(
-            f"task {task.id} ({task.name}) is being forgotten: loss {loss:.3f} > {limit:g}. "
-            f"Raise its share: {knob}.task{task.id}={more:.2g} "
+            f"task {task.id} ({task.name}) passed its limit: loss {loss:.3f} > {limit:g}. "
+            f"If it is being forgotten, raise its share: {knob}.task{task.id}={more:.2g} "
             f"{knob}.task{plan.new.id}={max(new, 0):.2g}"
             + (" (and replay=uniform)" if share == 0 else "")
             + f", or lower sequential.stage{plan.name}.learning_rate"

@@ -109,7 +109,7 @@ def _new_chain(config: Any, registry: TaskRegistry, recordings: Recordings) -> S
             ) from error
         table = one.tables[task.name]
         rows = table.rows(one.splits[task.name].train)
-        vectors[task.name] = TaskVectors(table.states[rows], table.actions[rows])
+        vectors[task.name] = TaskVectors(table.states[rows], table.unified[rows])
     return from_data(vectors)
 
 

@@ -131,7 +131,8 @@ def test_a_new_instruction_drops_what_was_planned_for_the_old_one(policy):
     switched = policy.select_action(second, noise())
     assert torch.equal(switched, policy.predict_action_chunk(second, noise())[0])
     rng = np.random.default_rng(0)
-    told, planned = None, None
+    policy.reset()
+    told, planned, left = None, None, 0
     for turn in range(200):
         one = (first, second)[rng.integers(2)]
         action = policy.select_action(one, noise(turn))
