@@ -20,6 +20,7 @@ TaskOption = Annotated[
     str, typer.Option(help="Name, id, 中文 name or alias of a task; for some commands 'all'.")
 ]
 JsonOption = Annotated[Optional[Path], typer.Option("--json", help="Write the figures here too.")]  # noqa: UP045
+CORES = os.cpu_count() or 1
 WorkersOption = Annotated[int, typer.Option(min=1, help="Parallel processes.")]
 
 
@@ -28,7 +29,7 @@ def expert(
     task: TaskOption = "all",
     episodes: Annotated[int, typer.Option(min=1, help="Episodes per task.")] = 20,
     seed: Annotated[int, typer.Option(min=0, help="First seed; episode i uses seed + i.")] = 0,
-    workers: WorkersOption = os.cpu_count() or 1,
+    workers: WorkersOption = CORES,
     json: JsonOption = None,
 ) -> None:
     """Measure how often the scripted experts succeed.
@@ -80,7 +81,7 @@ def record(
     ] = None,
     height: Annotated[int, typer.Option(min=32)] = 480,
     width: Annotated[int, typer.Option(min=32)] = 640,
-    workers: WorkersOption = os.cpu_count() or 1,
+    workers: WorkersOption = CORES,
     json: JsonOption = None,
 ) -> None:
     """Record expert demonstrations as a LeRobot v3.0 dataset.

@@ -39,7 +39,7 @@ class KuavoEnv(gym.Env[dict[str, np.ndarray], np.ndarray]):
     Reward: 1 at success, else 0. Terminated at success or failure, truncated at the time limit.
     """
 
-    metadata = {"render_modes": ["rgb_array"], "render_fps": CONTROL_HZ}  # noqa: RUF012
+    metadata = {"render_modes": ["rgb_array"], "render_fps": CONTROL_HZ}
 
     def __init__(
         self,
@@ -61,9 +61,8 @@ class KuavoEnv(gym.Env[dict[str, np.ndarray], np.ndarray]):
             if image_size
         }
         bound = np.full(layout.STATE_DIM, _ARM_BOUND + 0.1)
-        self.observation_space = spaces.Dict(
-            {"state": spaces.Box(-bound, bound, dtype=np.float64), **images}
-        )
+        state = spaces.Box(-bound, bound, dtype=np.float64)
+        self.observation_space = spaces.Dict({"state": state, **images})  # type: ignore[assignment]
         self.action_space = _action_space(self.task.action_dim)
 
     @property
@@ -100,7 +99,7 @@ class KuavoEnv(gym.Env[dict[str, np.ndarray], np.ndarray]):
         action = np.asarray(action, dtype=np.float64)
         if action.shape != self.action_space.shape or not np.isfinite(action).all():
             raise ValueError(
-                f"an action of {self.task.name} is {self.action_space.shape[0]} finite numbers, "
+                f"an action of {self.task.name} is {self.task.action_dim} finite numbers, "
                 f"got shape {action.shape}: {action}"
             )
         sim = self.sim

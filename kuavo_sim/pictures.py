@@ -21,6 +21,9 @@ def photograph(task: str, seed: int, out: Path, size: tuple[int, int]) -> list[P
     """Write `out`/task.png: a row per moment of the demonstration, a column per camera.
 
     Args:
+        task: the name of a scene.
+        seed: of the scene.
+        out: the folder.
         size: (height, width) of each picture.
 
     Returns:

@@ -113,7 +113,11 @@ class Robot:
         """Stop walking where the robot is (after it has braked)."""
         if self._walk_target is not None:
             speed = self._walk_velocity
-            brake = speed * np.abs(speed) / (2 * np.array([WALK_ACCELERATION] * 2 + [TURN_ACCELERATION]))
+            brake = (
+                speed
+                * np.abs(speed)
+                / (2 * np.array([WALK_ACCELERATION] * 2 + [TURN_ACCELERATION]))
+            )
             self._walk_target = self._walk_reference + brake
 
     # what it does, every physics step
@@ -121,7 +125,11 @@ class Robot:
     def update(self) -> None:
         """Advance the references of hands and base by one physics step."""
         step = self._model.opt.timestep
-        change = np.clip(self._hand_target - self._hand_reference, -self._hand_speed * step, self._hand_speed * step)
+        change = np.clip(
+            self._hand_target - self._hand_reference,
+            -self._hand_speed * step,
+            self._hand_speed * step,
+        )
         self._hand_reference = self._hand_reference + change
         # a little beyond closed, so that a closed claw presses instead of just touching
         opening = FINGER_STROKE * (1 - self._hand_reference) - 0.004 * self._hand_reference
@@ -219,6 +227,7 @@ class Robot:
 
     @property
     def base_pose(self) -> Pose2D:
+        """Where the base is, measured."""
         return Pose2D(*(float(v) for v in self._data.qpos[self._base.q]))
 
     @property

@@ -1,7 +1,7 @@
 """One scene with the robot in it, stepped and rendered; no ROS and no gym.
 
-    sim = Simulation("weighing", seed=3)
-    sim.robot.command_arms(...); sim.step(); image = sim.render("head_cam_h", 480, 640)
+sim = Simulation("weighing", seed=3)
+sim.robot.command_arms(...); sim.step(); image = sim.render("head_cam_h", 480, 640)
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Simulation:
 
     @property
     def timestep(self) -> float:
-        """[s]"""
+        """Of the physics [s]."""
         return self.model.opt.timestep
 
     @property

@@ -10,7 +10,7 @@ Joint order in an arm: l1…l7 (shoulder to wrist), as in `/kuavo_arm_traj`, lef
 from __future__ import annotations
 
 import math
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,15 +26,13 @@ RIGHT_HAND = 15
 BASE_POSE = slice(16, 19)
 MOVE = 19
 
-ARM_INDICES = tuple(range(0, 7)) + tuple(range(8, 15))
+ARM_INDICES = tuple(range(7)) + tuple(range(8, 15))
 HAND_INDICES = (LEFT_HAND, RIGHT_HAND)
 
-ARM_JOINT_NAMES = tuple("l_arm_%d" % i for i in range(1, 8)) + tuple(
-    "r_arm_%d" % i for i in range(1, 8)
+ARM_JOINT_NAMES = tuple(f"l_arm_{i}" for i in range(1, 8)) + tuple(
+    f"r_arm_{i}" for i in range(1, 8)
 )
-STATE_NAMES = (
-    ARM_JOINT_NAMES[:7] + ("l_hand",) + ARM_JOINT_NAMES[7:] + ("r_hand",)
-)
+STATE_NAMES = ARM_JOINT_NAMES[:7] + ("l_hand",) + ARM_JOINT_NAMES[7:] + ("r_hand",)
 BASE_NAMES = ("base_x", "base_y", "base_yaw", "move")
 ACTION_NAMES = STATE_NAMES + BASE_NAMES
 
@@ -61,7 +59,7 @@ class Parts(NamedTuple):
 
     arms: np.ndarray
     hands: np.ndarray
-    base: Optional[Base]
+    base: Base | None
 
 
 def action_names(dim: int) -> tuple:
@@ -73,12 +71,10 @@ def action_names(dim: int) -> tuple:
 def check_action_dim(dim: int) -> None:
     """Raise ValueError unless `dim` is 16 (standing tasks) or 20 (walking tasks)."""
     if dim not in (STATE_DIM, WALKING_ACTION_DIM):
-        raise ValueError(
-            "an action has %d or %d numbers, not %d" % (STATE_DIM, WALKING_ACTION_DIM, dim)
-        )
+        raise ValueError(f"an action has {STATE_DIM} or {WALKING_ACTION_DIM} numbers, not {dim}")
 
 
-def join(arms: np.ndarray, hands: np.ndarray, base: Optional[Base] = None) -> np.ndarray:
+def join(arms: np.ndarray, hands: np.ndarray, base: Base | None = None) -> np.ndarray:
     """Build a vector, shape (16,), or (20,) with a base.
 
     Args:
@@ -90,7 +86,7 @@ def join(arms: np.ndarray, hands: np.ndarray, base: Optional[Base] = None) -> np
     hands = np.asarray(hands, dtype=np.float64)
     if arms.shape != (14,) or hands.shape != (2,):
         raise ValueError(
-            "arms have 14 numbers and hands 2, got shapes %s and %s" % (arms.shape, hands.shape)
+            f"arms have 14 numbers and hands 2, got shapes {arms.shape} and {hands.shape}"
         )
     vector = np.empty(STATE_DIM if base is None else WALKING_ACTION_DIM)
     vector[list(ARM_INDICES)] = arms
@@ -104,7 +100,7 @@ def split(vector: np.ndarray) -> Parts:
     """Take a state or action of 16 or 20 numbers apart (see `Parts`)."""
     vector = np.asarray(vector, dtype=np.float64)
     if vector.ndim != 1:
-        raise ValueError("a state or action is one-dimensional, got shape %s" % (vector.shape,))
+        raise ValueError(f"a state or action is one-dimensional, got shape {vector.shape}")
     check_action_dim(vector.shape[0])
     base = Base(*(float(v) for v in vector[STATE_DIM:])) if len(vector) > STATE_DIM else None
     return Parts(vector[list(ARM_INDICES)], vector[list(HAND_INDICES)], base)
@@ -115,8 +111,8 @@ def arms_from_sensor_joints(joint_q: np.ndarray) -> np.ndarray:
     joint_q = np.asarray(joint_q, dtype=np.float64)
     if joint_q.shape != (SENSOR_JOINT_COUNT,):
         raise ValueError(
-            "/sensors_data_raw carries %d joints, expected %d (legs 12, arms 14, head 2): "
-            "another robot version?" % (joint_q.size, SENSOR_JOINT_COUNT)
+            f"/sensors_data_raw carries {joint_q.size} joints, expected {SENSOR_JOINT_COUNT} "
+            "(legs 12, arms 14, head 2): another robot version?"
         )
     return joint_q[SENSOR_ARMS]
 

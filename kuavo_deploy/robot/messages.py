@@ -33,7 +33,7 @@ def kuavo_msgs(submodule: str = "msg") -> ModuleType:
     return importlib.import_module("kuavo_msgs." + submodule)
 
 
-def _sdk_message_folder() -> "str | None":
+def _sdk_message_folder() -> str | None:
     # find_spec, not import: the SDK's own __init__ wants a running robot
     spec = importlib.util.find_spec("kuavo_humanoid_sdk")
     if spec is None or not spec.submodule_search_locations:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict
 
 import numpy as np
 import yaml
@@ -35,16 +34,14 @@ def load_limits(version: int, folder: Path) -> RobotLimits:
     Raises:
         ValueError: no file covers the version, or a limit is missing, not finite or reversed.
     """
-    known: Dict[int, Path] = {}
+    known: dict[int, Path] = {}
     for file in sorted(Path(folder).glob("*.yaml")):
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
         for covered in content["versions"]:
             known[int(covered)] = file
         if version in content["versions"]:
             return _limits(content, file)
-    raise ValueError(
-        "no limits for robot version %s: %s has %s" % (version, folder, sorted(known))
-    )
+    raise ValueError(f"no limits for robot version {version}: {folder} has {sorted(known)}")
 
 
 def _limits(content: dict, file: Path) -> RobotLimits:
@@ -60,13 +57,13 @@ def _limits(content: dict, file: Path) -> RobotLimits:
     )
     for name in ("velocity", "acceleration", "jerk"):
         if not (getattr(limits, name) > 0).all():
-            raise ValueError("%s: arm_%s must be positive" % (file, name))
+            raise ValueError(f"{file}: arm_{name} must be positive")
     for array in vars(limits).values():
         array.flags.writeable = False
     return limits
 
 
-def _both_arms(content: dict, file: Path) -> "tuple[np.ndarray, np.ndarray]":
+def _both_arms(content: dict, file: Path) -> tuple[np.ndarray, np.ndarray]:
     left_lower = _row(content, "left_arm_lower", file)
     left_upper = _row(content, "left_arm_upper", file)
     mirrored = np.zeros(ARM_DOF, dtype=bool)
@@ -76,12 +73,12 @@ def _both_arms(content: dict, file: Path) -> "tuple[np.ndarray, np.ndarray]":
     lower = np.concatenate([left_lower, right_lower])
     upper = np.concatenate([left_upper, right_upper])
     if not (lower < upper).all():
-        raise ValueError("%s: a lower limit is not below its upper limit" % file)
+        raise ValueError(f"{file}: a lower limit is not below its upper limit")
     return lower, upper
 
 
 def _row(content: dict, name: str, file: Path, length: int = ARM_DOF) -> np.ndarray:
     row = np.array(content.get(name, []), dtype=np.float64)
     if row.shape != (length,) or not np.isfinite(row).all():
-        raise ValueError("%s: %s needs %d finite numbers" % (file, name, length))
+        raise ValueError(f"{file}: {name} needs {length} finite numbers")
     return row

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import mujoco
 import numpy as np
 
 from kuavo_sim.model.names import OBJECT_CONAFFINITY, OBJECT_CONTYPE
 
 G = mujoco.mjtGeom
-SOLID = {"contype": OBJECT_CONTYPE, "conaffinity": OBJECT_CONAFFINITY}
-VISUAL = {"contype": 0, "conaffinity": 0, "mass": 0.0}
+SOLID: dict[str, Any] = {"contype": OBJECT_CONTYPE, "conaffinity": OBJECT_CONAFFINITY}
+VISUAL: dict[str, Any] = {"contype": 0, "conaffinity": 0, "mass": 0.0}
 
 
-def box(body: mujoco.MjsBody, pos: object, half: object, material: str = "", **extra: object) -> None:
+def box(body: mujoco.MjsBody, pos: object, half: object, material: str = "", **extra: Any) -> None:
     """A solid box at `pos` with half sizes `half` [m], both in the body's frame."""
     options: dict = {**SOLID, **extra}
     if material:
@@ -21,8 +23,12 @@ def box(body: mujoco.MjsBody, pos: object, half: object, material: str = "", **e
 
 
 def table(
-    spec: mujoco.MjSpec, name: str, centre: tuple[float, float], half: tuple[float, float],
-    height: float, material: str = "wood",
+    spec: mujoco.MjSpec,
+    name: str,
+    centre: tuple[float, float],
+    half: tuple[float, float],
+    height: float,
+    material: str = "wood",
 ) -> mujoco.MjsBody:
     """A table whose top is at `height` [m] above the floor; the body's origin is on its top."""
     body = spec.worldbody.add_body(name=name, pos=[*centre, height])
@@ -36,9 +42,7 @@ def table(
     return body
 
 
-def free_body(
-    spec: mujoco.MjSpec, name: str, position: object, yaw: float = 0.0
-) -> mujoco.MjsBody:
+def free_body(spec: mujoco.MjSpec, name: str, position: object, yaw: float = 0.0) -> mujoco.MjsBody:
     """A body that moves freely; starts at `position` [m], turned by `yaw` [rad]."""
     body = spec.worldbody.add_body(
         name=name, pos=position, quat=[np.cos(yaw / 2), 0, 0, np.sin(yaw / 2)]

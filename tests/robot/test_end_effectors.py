@@ -28,7 +28,10 @@ def test_the_claw_closes_at_100_unless_configured_otherwise():
 
 def test_the_dexterous_hand_keeps_its_opposition_finger_at_100():
     assert DexHand().command(np.array([0.0, 1.0])).tolist() == [0, 100, 0, 0, 0, 0] + [100] * 6
-    assert DexHand().closure_from_state(np.array([0, 100, 0, 0, 0, 0] + [100] * 6)).tolist() == [0, 1]
+    assert DexHand().closure_from_state(np.array([0, 100, 0, 0, 0, 0] + [100] * 6)).tolist() == [
+        0,
+        1,
+    ]
 
 
 def test_the_2f85_has_another_scale_for_state_than_for_command():
@@ -47,7 +50,9 @@ def test_wrong_commands_are_refused(name, bad):
 @pytest.mark.parametrize("name", sorted(END_EFFECTORS))
 def test_commands_never_leave_the_scale(name):
     effector = END_EFFECTORS[name]
-    assert np.array_equal(effector.command(np.array([-3.0, 7.0])), effector.command(np.array([0.0, 1.0])))
+    assert np.array_equal(
+        effector.command(np.array([-3.0, 7.0])), effector.command(np.array([0.0, 1.0]))
+    )
 
 
 def test_an_unknown_hand_is_refused_with_the_list():

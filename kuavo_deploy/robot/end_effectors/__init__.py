@@ -9,7 +9,7 @@ from kuavo_deploy.robot.end_effectors.claw import Claw
 from kuavo_deploy.robot.end_effectors.dexhand import DexHand
 from kuavo_deploy.robot.end_effectors.gripper_2f85 import Gripper2F85
 
-END_EFFECTORS: Dict[str, EndEffector] = {
+END_EFFECTORS: dict[str, EndEffector] = {
     effector.name: effector for effector in (Claw(), DexHand(), Gripper2F85())
 }
 _ALIASES = {"claw": "lejuclaw", "leju_claw": "lejuclaw", "dexhand": "qiangnao", "2f85": "rq2f85"}
@@ -19,10 +19,8 @@ def get_end_effector(name: str) -> EndEffector:
     """The end effector called `name` (the robot's `/end_effector_type` or a common alias)."""
     effector = END_EFFECTORS.get(_ALIASES.get(name, name))
     if effector is None:
-        raise ValueError(
-            "unknown end effector %r: choose from %s"
-            % (name, ", ".join(sorted(END_EFFECTORS) + sorted(_ALIASES)))
-        )
+        valid = ", ".join(sorted(END_EFFECTORS) + sorted(_ALIASES))
+        raise ValueError(f"unknown end effector {name!r}: choose from {valid}")
     return effector
 
 

@@ -38,7 +38,7 @@ def check_length(position: np.ndarray, length: int, what: str) -> np.ndarray:
     """`position` as float64, or ValueError unless it has `length` finite numbers."""
     position = np.asarray(position, dtype=np.float64)
     if position.shape != (length,):
-        raise ValueError("%s has %d numbers, expected %d" % (what, position.size, length))
+        raise ValueError(f"{what} has {position.size} numbers, expected {length}")
     if not np.isfinite(position).all():
-        raise ValueError("%s has a number that is not finite: %s" % (what, position))
+        raise ValueError(f"{what} has a number that is not finite: {position}")
     return position

@@ -25,19 +25,23 @@ class Claw(EndEffector):
 
     def __init__(self, closed_at: float = FULL_SCALE) -> None:
         if closed_at not in (0.0, FULL_SCALE):
-            raise ValueError("closed_at is 0 or 100, not %r" % (closed_at,))
+            raise ValueError(f"closed_at is 0 or 100, not {closed_at!r}")
         self.closed_at = closed_at
 
     def closure_from_state(self, position: np.ndarray) -> np.ndarray:
+        """Closures out of the state message."""
         return self._flip(check_length(position, 2, "the claw's state") / FULL_SCALE)
 
     def closure_from_command(self, position: np.ndarray) -> np.ndarray:
+        """Closures out of the command message."""
         return self._flip(check_length(position, 2, "the claw's command") / FULL_SCALE)
 
     def state(self, closure: np.ndarray) -> np.ndarray:
+        """The state message's positions."""
         return self.command(closure)
 
     def command(self, closure: np.ndarray) -> np.ndarray:
+        """The command message's positions."""
         closure = np.clip(check_length(closure, 2, "a closure"), 0.0, 1.0)
         return self._flip(closure) * FULL_SCALE
 

@@ -27,18 +27,22 @@ class DexHand(EndEffector):
     command_type = "kuavo_msgs/robotHandPosition"
 
     def closure_from_state(self, position: np.ndarray) -> np.ndarray:
+        """Closures out of the state message."""
         hands = check_length(position, 2 * FINGERS, "the hands' state").reshape(2, FINGERS)
         return hands[:, _DRIVEN].mean(axis=1) / FULL_SCALE
 
     def closure_from_command(self, position: np.ndarray) -> np.ndarray:
+        """Closures out of the command message."""
         hands = check_length(position, 2 * FINGERS, "the hands' command").reshape(2, FINGERS)
         return hands[:, _DRIVEN].mean(axis=1) / FULL_SCALE
 
     def state(self, closure: np.ndarray) -> np.ndarray:
+        """The state message's positions."""
         closure = np.clip(check_length(closure, 2, "a closure"), 0.0, 1.0)
         hands = np.full((2, FINGERS), FULL_SCALE)
         hands[:, _DRIVEN] = closure[:, None] * FULL_SCALE
         return hands.reshape(-1)
 
     def command(self, closure: np.ndarray) -> np.ndarray:
+        """The command message's positions."""
         return np.rint(self.state(closure))

@@ -21,13 +21,17 @@ class Gripper2F85(EndEffector):
     command_type = "sensor_msgs/JointState"
 
     def closure_from_state(self, position: np.ndarray) -> np.ndarray:
+        """Closures out of the state message."""
         return check_length(position, 2, "the grippers' state") / STATE_SCALE
 
     def closure_from_command(self, position: np.ndarray) -> np.ndarray:
+        """Closures out of the command message."""
         return check_length(position, 2, "the grippers' command") / COMMAND_SCALE
 
     def state(self, closure: np.ndarray) -> np.ndarray:
+        """The state message's positions."""
         return np.clip(check_length(closure, 2, "a closure"), 0.0, 1.0) * STATE_SCALE
 
     def command(self, closure: np.ndarray) -> np.ndarray:
+        """The command message's positions."""
         return np.clip(check_length(closure, 2, "a closure"), 0.0, 1.0) * COMMAND_SCALE
