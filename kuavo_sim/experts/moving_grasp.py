@@ -10,7 +10,7 @@ from kuavo_sim.scenes.conveyor import AREA_HALF, TABLE_TOP
 
 CLAW_HALF = 0.013
 """Half the thickness of the closed claw [m]."""
-GAP = 0.028
+GAP = 0.022
 """Between parcel and area after putting it down [m]."""
 STRAIGHT = 0.035
 """A parcel this far off the area's middle line is put down anew instead of pushed [m]."""
@@ -51,11 +51,17 @@ class MovingGraspExpert(ParcelExpert):
         if self.holds:
             yield from self.release(up=2 * height)
 
+    def _beside_scale(self, free: float) -> float:
+        # room for the claw between parcel and display, however little there is
+        return min(free - 0.008, self.scene.scale.left_edge + CLAW_HALF + 0.008)
+
     def _push(self) -> Plan:
         """Close beside the parcel, down, and along the table until it is in the area."""
         reach, top = self.scene.reach_of_parcel(self.sim)[1], 2 * self.axes()[2]
         z = TABLE_TOP + TIP_CLEARANCE + self.rng.uniform(0.0, 0.006)
-        beside = self.parcel - [0, reach + CLAW_HALF + self.rng.uniform(0.028, 0.04), 0]
+        beside = self.parcel
+        free = beside[1] - reach - CLAW_HALF
+        beside[1] = max(free - self.rng.uniform(0.024, 0.036), self._beside_scale(free))
         self._hands[1] = 1.0
         yield from self.move_hand(HAND, self.pose(np.array([*beside[:2], z + top]), 0.0))
         yield from self.move_hand(HAND, self.pose(np.array([*beside[:2], z]), 0.0), speed=0.2)

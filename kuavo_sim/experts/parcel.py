@@ -105,7 +105,7 @@ class ParcelExpert(Expert):
         up = Goal(goal.position + [0, 0, height], goal.rotation, goal.orientation_cost)
         yield from self.move_hand(HAND, up, speed=0.2)
 
-    def carry(self, to: np.ndarray, yaw: float, above: float, speed: float = 0.26) -> Plan:
+    def carry(self, to: np.ndarray, yaw: float, above: float, speed: float = 0.22) -> Plan:
         """Bring the held parcel's middle over `to`, then down to it; stops when it is lost."""
         for height in (above, 0.0):
             goal = self.goal(*self._hand_for(to + [0, 0, height], yaw))

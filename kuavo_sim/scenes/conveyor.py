@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from kuavo_sim.simulation import Simulation
 
 TABLE_TOP = 0.74
-TABLE_CENTRE = (0.265, -0.27)
-TABLE_HALF = (0.125, 0.47)
+TABLE_CENTRE = (0.25, -0.27)
+TABLE_HALF = (0.122, 0.47)
 BELT_SPEED = (0.035, 0.065)
 """0.05 m/s ± 30 %."""
-AREA = (0.275, 0.02)
+AREA = (0.27, 0.03)
 AREA_HALF = 0.065
-SCALE = (0.275, -0.375)
-BIN = (0.27, -0.600)
-BIN_HALF = (0.09, 0.078)
+SCALE = (0.27, -0.385)
+BIN = (0.25, -0.610)
+BIN_HALF = (0.08, 0.078)
 """Inner half sizes of the storage bin [m]."""
 BIN_HEIGHT = 0.08
 SPREAD = 0.03

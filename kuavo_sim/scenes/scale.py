@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 PLATFORM_HALF = 0.065
 PLATFORM_TOP = 0.042
 """Height of the platform above the table [m]."""
-PANEL_WIDTH = 0.07
+PANEL_WIDTH = 0.062
 """The display stands left of the platform [m]."""
 SAMPLE_TIME = 0.1
 SETTLE_SAMPLES = 9
@@ -29,6 +29,7 @@ _GRAVITY = 9.81
 _STIFFNESS = 12000.0
 _FILTER_TIME = 0.15
 _PANEL_SLOPE = 0.2
+_PANEL_GAP = 0.004
 _SEGMENTS = ("abcdef", "bc", "abdeg", "abcdg", "bcfg", "acdfg", "acdefg", "abc", "abcdefg", "abcdfg")
 _DIGITS = 3
 
@@ -83,6 +84,11 @@ class Scale:
         """Height of the platform's surface above the floor [m]."""
         return self.position[2] + PLATFORM_TOP
 
+    @property
+    def left_edge(self) -> float:
+        """The y where the display ends [m]."""
+        return self.position[1] + PLATFORM_HALF + _PANEL_GAP + PANEL_WIDTH
+
     # building
 
     def build(self, spec: mujoco.MjSpec) -> None:
@@ -106,7 +112,7 @@ class Scale:
         self._panel(scale)
 
     def _panel(self, scale: mujoco.MjsBody) -> None:
-        left = PLATFORM_HALF + 0.004 + PANEL_WIDTH / 2
+        left = PLATFORM_HALF + _PANEL_GAP + PANEL_WIDTH / 2
         box(scale, [0, left, 0.011], [0.06, PANEL_WIDTH / 2, 0.011], "plastic_grey")
         # its frame: x is up in the text, −y to the right; sloped towards the robot
         slope = [np.cos(_PANEL_SLOPE / 2), 0, -np.sin(_PANEL_SLOPE / 2), 0]
@@ -118,7 +124,7 @@ class Scale:
         lamp = {"name": "scale_lamp", "rgba": _LAMP[Reading.EMPTY], **glow}
         box(panel, [-0.038, 0, 0.0014], [0.011, PANEL_WIDTH / 2 - 0.010, 0.0012], **lamp)
         for digit in range(_DIGITS):
-            _digit(panel, digit, right=0.0205 * (digit - 1))
+            _digit(panel, digit, right=0.0178 * (digit - 1))
 
     # running
 
@@ -176,7 +182,7 @@ class Scale:
 
 def _digit(panel: mujoco.MjsBody, digit: int, right: float) -> None:
     """Seven segments of a digit, `right` of the middle of the panel [m]."""
-    width, height, line = 0.0115, 0.046, 0.0021
+    width, height, line = 0.0100, 0.042, 0.0020
     middle = 0.016
     flat, upright = [line, width / 2 - 0.001], [height / 4 - 0.001, line]
     places = {
