@@ -70,7 +70,7 @@ def load(
     Args:
         checkpoint: what to load.
         device: default: the GPU where there is one.
-        dtype: of all weights: float32 or bfloat16.
+        dtype: of the VLM's and the expert's weights: float32 or bfloat16.
     """
     if dtype not in DTYPES:
         raise CheckpointError(f"unknown dtype {dtype!r}: choose from {', '.join(DTYPES)}")
@@ -78,7 +78,8 @@ def load(
     config.device = str(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     with contextlib.redirect_stdout(io.StringIO()):  # lerobot prints while it builds
         policy = SmolVLAPolicy.from_pretrained(checkpoint.path, config=config, strict=True)
-    policy.to(DTYPES[dtype])
+    # lerobot's projections of state, action and time stay float32; it converts in between.
+    policy.model.vlm_with_expert.to(DTYPES[dtype])
     preprocessor, postprocessor = make_processors(config, checkpoint.statistics)
     return LoadedPolicy(policy, preprocessor, postprocessor)
 

@@ -24,6 +24,7 @@ from kuavo_train.checkpoint.writer import VLM
 from kuavo_train.errors import TrainingError
 from kuavo_train.policy.action_space import silence_padding
 from kuavo_train.policy.architecture import robot_features
+from kuavo_train.policy.freezing import VLM_PREFIX
 from kuavo_train.policy.preprocessing import token_count
 
 TOKEN_STEP = 8
@@ -85,8 +86,6 @@ def build_policy(
         work: a folder that lives as long as the policy, for the VLM's configuration.
         device: where it goes.
     """
-    if options.dtype not in DTYPES:
-        raise TrainingError(f"policy.dtype is {options.dtype!r}: choose from {', '.join(DTYPES)}")
     folder = local_model(source)
     config = _read_config(folder)
     vlm = options.vlm or (str(folder / VLM) if (folder / VLM).is_dir() else config.vlm_model_name)
@@ -106,7 +105,24 @@ def build_policy(
         policy = SmolVLAPolicy.from_pretrained(folder, config=config, strict=False)
     _check_weights(policy, folder)
     silence_padding(policy.model)
-    return policy.to(DTYPES[options.dtype])
+    return policy
+
+
+def set_vlm_dtype(policy: SmolVLAPolicy, dtype: str, trainable: Sequence[str]) -> None:
+    """Give the VLM's weights a precision; what is trained stays float32.
+
+    Raises:
+        TrainingError: unknown, or half precision for weights that are trained.
+    """
+    if dtype not in DTYPES:
+        raise TrainingError(f"policy.vlm_dtype is {dtype!r}: choose from {', '.join(DTYPES)}")
+    if dtype != "float32" and any(name.startswith(VLM_PREFIX) for name in trainable):
+        raise TrainingError(
+            f"policy.vlm_dtype={dtype} needs freezing=expert_only: small updates are lost in half "
+            "precision, so trained weights stay float32 (training.mixed_precision=bf16 computes "
+            "in half precision all the same)"
+        )
+    policy.model.vlm_with_expert.vlm.to(DTYPES[dtype])
 
 
 def _read_config(folder: Path) -> SmolVLAConfig:

@@ -15,8 +15,8 @@ from torch import nn
 
 from kuavo_train.errors import TrainingError
 
-_VLM = "model.vlm_with_expert.vlm."
-_LAYER = re.compile(re.escape(_VLM) + r"model\.text_model\.layers\.(\d+)\.(.+)")
+VLM_PREFIX = "model.vlm_with_expert.vlm."
+_LAYER = re.compile(re.escape(VLM_PREFIX) + r"model\.text_model\.layers\.(\d+)\.(.+)")
 _LAST_LAYER_IN_USE = ("input_layernorm", "self_attn.k_proj", "self_attn.v_proj")
 
 
@@ -75,8 +75,8 @@ def by_module(names: list[str]) -> dict[str, int]:
             part = f"VLM layer {layer.group(1)}"
         elif "lm_expert" in name:
             part = "action expert"
-        elif name.startswith(_VLM):
-            part = "VLM " + name[len(_VLM) :].split(".")[1]
+        elif name.startswith(VLM_PREFIX):
+            part = "VLM " + name[len(VLM_PREFIX) :].split(".")[1]
         else:
             part = name.split(".")[1]
         counts[part] = counts.get(part, 0) + 1
@@ -84,11 +84,11 @@ def by_module(names: list[str]) -> dict[str, int]:
 
 
 def _frozen(name: str, rule: FreezingRule, layers: int) -> bool:
-    if not name.startswith(_VLM):
+    if not name.startswith(VLM_PREFIX):
         return False
-    if rule.expert_only or name.startswith(_VLM + "lm_head"):
+    if rule.expert_only or name.startswith(VLM_PREFIX + "lm_head"):
         return True
-    inner = name[len(_VLM) :]
+    inner = name[len(VLM_PREFIX) :]
     if inner.startswith("model.vision_model."):
         return rule.vision_encoder
     if inner.startswith("model.connector."):

@@ -37,6 +37,8 @@ class StagePlan:
     learning_rate: float
     limits: dict[str, float]
     warnings: dict[str, float]
+    has_knobs: bool = True
+    """Whether the configuration has this stage's own settings (stage 5 and on share theirs)."""
 
     @property
     def earlier(self) -> tuple[Task, ...]:
@@ -88,6 +90,7 @@ def plan_stage(config: DictConfig, registry: TaskRegistry, command: str) -> Stag
         learning_rate=float(settings.learning_rate),
         limits={t.name: limits.new_task if t is new else earlier_limit for t in seen},
         warnings={t.name: warn for t in seen if t is not new},
+        has_knobs=f"stage{number}_replay" in config.sequential,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from kuavo_train.sequential.plan import JOINT, StagePlan
 from kuavo_train.sequential.validation import Validation
+from kuavo_train.tasks import Task
 
 FILE = "training_results.json"
 RETAINED, SLIGHT, SIGNIFICANT = "well retained", "slight degradation", "significant forgetting"
@@ -56,18 +57,28 @@ def warnings(plan: StagePlan, now: Validation) -> list[str]:
         loss = now.tasks[task.name].loss
         if limit is None or loss <= limit:
             continue
-        share = float(plan.shares.get(task.name, 0))
-        knob = f"sequential.stage{plan.name}_replay"
-        more = min(share + 0.1, 0.9)
-        new = float(plan.shares[plan.new.name]) - (more - share)
         lines.append(
             f"task {task.id} ({task.name}) passed its limit: loss {loss:.3f} > {limit:g}. "
-            f"If it is being forgotten, raise its share: {knob}.task{task.id}={more:.2g} "
-            f"{knob}.task{plan.new.id}={max(new, 0):.2g}"
-            + (" (and replay=uniform)" if share == 0 else "")
-            + f", or lower sequential.stage{plan.name}.learning_rate"
+            f"If it is being forgotten, {_knob(plan, task)}"
         )
     return lines
+
+
+def _knob(plan: StagePlan, task: Task) -> str:
+    """The settings that bring more of an earlier task back."""
+    share = float(plan.shares.get(task.name, 0))
+    if not plan.has_knobs:
+        more = min(1 - float(plan.shares[plan.new.name]) + 0.1, 0.9)
+        return f"raise sequential.later_stage.replay={more:.2g} or lower its learning_rate"
+    stage = f"sequential.stage{plan.name}"
+    more = min(share + 0.1, 0.9)
+    new = max(float(plan.shares[plan.new.name]) - (more - share), 0)
+    return (
+        f"raise its share: {stage}_replay.task{task.id}={more:.2g} "
+        f"{stage}_replay.task{plan.new.id}={new:.2g}"
+        + (" replay=uniform" if share == 0 else "")
+        + f", or lower {stage}.learning_rate"
+    )
 
 
 def criteria(plan: StagePlan, scored: Validation, switches: bool | None) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ from kuavo_train.checkpoint.writer import WEIGHTS, write_checkpoint
 from kuavo_train.episodes.augmentation import Augmentation
 from kuavo_train.episodes.samples import Draw, Samples
 from kuavo_train.errors import TrainingError
-from kuavo_train.policy.build import build_policy, source_name
+from kuavo_train.policy.build import build_policy, set_vlm_dtype, source_name
 from kuavo_train.policy.flow_loss import LOSS_VERSION, FlowLoss, mixed_seed
 from kuavo_train.policy.freezing import FreezingRule, apply_freezing, by_module, summary
 from kuavo_train.policy.preprocessing import check_instruction_length
@@ -123,6 +123,7 @@ class Stage:
         self.trainable = apply_freezing(self.policy, FreezingRule(**config.freezing))
         if not self.trainable:
             raise TrainingError("freezing leaves nothing to train")
+        set_vlm_dtype(self.policy, config.policy.vlm_dtype, self.trainable)
         log.info("%s", summary(self.policy))
         log.info(
             "trainable: %s", ", ".join(f"{k} ({v})" for k, v in by_module(self.trainable).items())

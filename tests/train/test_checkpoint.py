@@ -112,8 +112,15 @@ def test_unknown_dtype_and_bfloat16(checkpoint):
     opened = open_checkpoint(checkpoint)
     with pytest.raises(CheckpointError, match="float32, bfloat16"):
         load(opened, "cpu", "int3")
-    assert next(load(opened, "cpu").policy.parameters()).dtype == torch.float32
-    assert next(load(opened, "cpu", "bfloat16").policy.parameters()).dtype == torch.bfloat16
+    assert {p.dtype for p in load(opened, "cpu").policy.parameters()} == {torch.float32}
+    exact = SmolVLAPolicyWrapper(opened, load(opened, "cpu"))
+    half = SmolVLAPolicyWrapper(opened, load(opened, "cpu", "bfloat16"))
+    assert next(half.policy.parameters()).dtype == torch.bfloat16
+    noise = torch.randn(1, 6, 32, generator=torch.Generator().manual_seed(0))
+    seen = {**observation(), "task": "weigh it"}
+    one, other = (p.predict_action_chunk(seen, noise) for p in (exact, half))
+    assert other.dtype == torch.float32
+    torch.testing.assert_close(one, other, atol=0.03, rtol=0)
 
 
 def observation(seed=0):
