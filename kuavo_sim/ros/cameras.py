@@ -1,7 +1,7 @@
 """Camera images of a running simulation: rendered in a thread of their own, from a copy.
 
-The physics thread only copies the state when images are due (some microseconds) and goes on. If
-the last images are still being made, these are skipped, and counted.
+The physics thread only copies the state when images are due (some microseconds) and goes on.
+Where the cameras don't keep up, images are skipped, and counted.
 """
 
 from __future__ import annotations
@@ -50,49 +50,47 @@ class _Snapshot:
 class Shutter:
     """Hands the newest state from the physics thread to the camera thread.
 
+    One state may wait while the cameras work on another; a newer one takes its place.
+
     Args:
-        patience: how long to wait for busy cameras before images are skipped [s].
+        patience: how long to wait for the cameras before images are skipped [s].
+
+    Attributes:
+        skipped: exposures that no image was made of.
     """
 
     def __init__(self, patience: float = 0.0) -> None:
         self._patience = patience
         self._changed = threading.Condition()
-        self._exposed: _Snapshot | None = None
-        self._spare: _Snapshot | None = None
-        self._busy = False
+        self._waiting: _Snapshot | None = None
+        self._spare: list[_Snapshot] = []
         self.skipped = 0
 
-    def expose(self, sim: Simulation, stamp: int) -> bool:
-        """Keep a copy of the state for the cameras; False while they are busy."""
+    def expose(self, sim: Simulation, stamp: int) -> None:
+        """Keep a copy of the state for the cameras."""
         with self._changed:
-            if not self._changed.wait_for(self._idle, self._patience):
+            if not self._changed.wait_for(lambda: self._waiting is None, self._patience):
                 self.skipped += 1
-                return False
-            snapshot = self._spare
+            snapshot = self._waiting or (self._spare.pop() if self._spare else None)
             if snapshot is None or snapshot.model is not sim.model:
                 snapshot = _Snapshot(stamp, sim.model, mujoco.MjData(sim.model))
             mujoco.mj_copyData(snapshot.data, sim.model, sim.data)
             snapshot.stamp = stamp
-            self._exposed, self._spare = snapshot, None
+            self._waiting = snapshot
             self._changed.notify_all()
-            return True
 
     def take(self, timeout: float) -> _Snapshot | None:
         """The exposed state; None when there is none within `timeout` [s]. Give it back after."""
         with self._changed:
-            self._changed.wait_for(lambda: self._exposed is not None, timeout)
-            snapshot, self._exposed = self._exposed, None
-            self._busy = snapshot is not None
+            self._changed.wait_for(lambda: self._waiting is not None, timeout)
+            snapshot, self._waiting = self._waiting, None
+            self._changed.notify_all()
             return snapshot
 
     def give_back(self, snapshot: _Snapshot) -> None:
         """The cameras are done with a state."""
         with self._changed:
-            self._spare, self._busy = snapshot, False
-            self._changed.notify_all()
-
-    def _idle(self) -> bool:
-        return not self._busy and self._exposed is None
+            self._spare = [snapshot]
 
 
 class Cameras:
