@@ -38,15 +38,22 @@ def decoded(file: Path, first: int, count: int) -> Iterator[np.ndarray]:
         OSError: the file is missing or no video.
     """
     quiet()
-    with av.open(str(file)) as container:
-        stream = container.streams.video[0]
-        # FFmpeg's threads log through Python, which can lock up when they are closed
-        stream.thread_type = "NONE"
-        rate, tick = float(stream.average_rate or 1), float(stream.time_base or 1)
-        container.seek(int(first / rate / tick), stream=stream)
-        for frame in container.decode(stream):
-            position = round(float(frame.pts or 0) * tick * rate)
-            if position >= first + count:
-                return
-            if position >= first:
-                yield frame.to_ndarray(format="rgb24")
+    try:
+        with av.open(str(file)) as container:
+            yield from _frames(container, first, count)
+    except av.error.FFmpegError as error:
+        raise OSError(f"{file}: {error.strerror}") from error
+
+
+def _frames(container: av.container.InputContainer, first: int, count: int) -> Iterator[np.ndarray]:
+    stream = container.streams.video[0]
+    # FFmpeg's threads log through Python, which can lock up when they are closed
+    stream.thread_type = "NONE"
+    rate, tick = float(stream.average_rate or 1), float(stream.time_base or 1)
+    container.seek(int(first / rate / tick), stream=stream)
+    for frame in container.decode(stream):
+        position = round(float(frame.pts or 0) * tick * rate)
+        if position >= first + count:
+            return
+        if position >= first:
+            yield frame.to_ndarray(format="rgb24")

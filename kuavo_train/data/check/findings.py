@@ -113,6 +113,7 @@ def camera(name: str, frames: np.ndarray, episode: Episode) -> Iterator[tuple[st
 
 
 def _frozen(frames: np.ndarray, state: np.ndarray) -> tuple[int, int] | None:
+    frames = frames[: len(state)]
     still = np.abs(np.diff(frames.astype(np.int16), axis=0)).mean(axis=(1, 2, 3)) < STILL
     edges = np.concatenate([[0], np.flatnonzero(~still) + 1, [len(frames)]])
     for start, stop in zip(edges[:-1], edges[1:], strict=True):
