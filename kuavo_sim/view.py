@@ -1,4 +1,4 @@
-"""Renders a compiled model. A view belongs to the thread that renders first: its GL context does."""
+"""Renders a compiled model. A view belongs to the thread that renders first, as its GL does."""
 
 from __future__ import annotations
 

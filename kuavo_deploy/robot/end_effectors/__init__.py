@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Dict
 
 from kuavo_deploy.robot.end_effectors.base import EndEffector
 from kuavo_deploy.robot.end_effectors.claw import Claw
