@@ -12,12 +12,14 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from kuavo_deploy.robot.version import load_limits
+from kuavo_sim.env import CONTROL_HZ
 from kuavo_sim.experts.base import (
     REACHABLE,
     Expert,
     OutOfReach,
     Plan,
     between,
+    minimum_jerk,
     pointing,
     rotation_angle,
 )
@@ -36,9 +38,13 @@ from kuavo_train.tasks.registry import configs_root
 
 UPRIGHT = np.radians(15)
 """A bottle that leans less than this stands."""
-_REACH_X, _REACH_Y = (0.26, 0.50), (-0.45, -0.10)
+_REACH_X, _REACH_Y = (0.26, 0.54), (-0.45, -0.10)
 _LOOSE_TILT = (0.15, 0.03, 0.15)
 """Costs of a hand's orientation where its tilt matters little."""
+_STAND_OFF = 0.10
+"""The right hand stops this far before the bottle and looks [m]."""
+_ASIDE = 0.02
+"""A bottle farther than this from the middle of the open hand would be knocked over [m]."""
 _TRIES = 12
 _PATH_STEP = 0.02
 """Hands' ways are solved at points this far apart [m]."""
@@ -155,21 +161,42 @@ class PlacementExpert(Expert):
     # what to do
 
     def _take_right(self, bottle: Bottle) -> Plan:
-        def grasp(back: float) -> Goal:
-            position, rotation = self._pose(bottle)
-            yaw = float(np.arctan2(rotation[1, 0], rotation[0, 0]))
-            hand = pointing(self._right_tilt, yaw)
-            high = bottle.straight - self._below_shoulder
-            at = position + [0, 0, high] + hand @ [0, 0, back]
-            return self.goal(at, hand, _LOOSE_TILT)
-
         yield from self._open_if_closed("r")
-        yield from self.move_hand("r", grasp(0.10), speed=0.3)
-        yield from self.track("r", lambda: grasp(0.0), 0.9 / self.tempo)
+        yield from self.move_hand("r", self._before_label(bottle, _STAND_OFF), speed=0.3)
+        if self._aside(bottle) > _ASIDE:
+            return  # it has been moved meanwhile: look again
+        yield from self._close_in(bottle)
+        if self._aside(bottle) > _ASIDE:
+            yield from self._withdraw("r")
+            return
         yield from self._grip("r")
         if self._in_hand("r") is None:
             yield from self.open("r")
-            yield from self.move_hand("r", grasp(0.10))
+            yield from self._withdraw("r")
+
+    def _close_in(self, bottle: Bottle) -> Plan:
+        """Follow the bottle with the open hand until it is between the fingers, or beside them."""
+        start = self._ik.hand_pose(self._arms, "r")
+        periods = round(0.9 / self.tempo * CONTROL_HZ)
+        for i in range(1, periods + 1):
+            if self._aside(bottle) > _ASIDE:
+                return
+            goal = self._before_label(bottle, 0.0)
+            self.reach({"r": between(start, goal, minimum_jerk(i / periods))})
+            yield self.action()
+
+    def _before_label(self, bottle: Bottle, back: float) -> Goal:
+        """The right hand about the upper part of a standing bottle, or `back` metres before it."""
+        position, rotation = self._pose(bottle)
+        hand = pointing(self._right_tilt, float(np.arctan2(rotation[1, 0], rotation[0, 0])))
+        high = bottle.straight - self._below_shoulder
+        return self.goal(position + [0, 0, high] + hand @ [0, 0, back], hand, _LOOSE_TILT)
+
+    def _aside(self, bottle: Bottle) -> float:
+        """How far a bottle is from the middle between the right hand's fingers, sideways [m]."""
+        hand = self.sim.data.site("r_tcp")
+        across = hand.xmat.reshape(3, 3)[:2, 1]
+        return abs(float(across @ (self._pose(bottle)[0] - hand.xpos)[:2]))
 
     def _hand_over(self, bottle: Bottle) -> Plan:
         position, rotation = self._pose(bottle)
@@ -203,7 +230,8 @@ class PlacementExpert(Expert):
 
     def _take_left(self, bottle: Bottle) -> Plan:
         yield from self._open_if_closed("l")
-        yield from self.move_hand("l", self._beside_left(*self._pose(bottle), bottle, 0.1))
+        yield from self._withdraw("l")
+        yield from self.move_hand("l", self._beside_left(*self._pose(bottle), bottle, 0.13))
         yield from self.move_hand("l", self._beside_left(*self._pose(bottle), bottle), speed=0.15)
         yield from self._grip("l")
 
