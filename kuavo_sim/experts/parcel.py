@@ -6,15 +6,12 @@ missed grasp, a slip or a push from outside is answered like any other situation
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from scipy.spatial.transform import Rotation
 
 from kuavo_sim.experts.base import PERIOD, Expert, Plan, minimum_jerk, pointing
 from kuavo_sim.experts.ik import Goal
 from kuavo_sim.model.names import BASE_HEIGHT, FINGER_STROKE
-from kuavo_sim.scenes.belt import BELT_TOP
 from kuavo_sim.scenes.conveyor import TABLE_TOP, ConveyorScene
 from kuavo_sim.scenes.parcel import PARCEL
 from kuavo_sim.simulation import Simulation
@@ -103,7 +100,7 @@ class ParcelExpert(Expert):
         """Straight up by `height` [m]."""
         goal = self._hand_goal()
         up = Goal(goal.position + [0, 0, height], goal.rotation, goal.orientation_cost)
-        yield from self.move_hand(HAND, up, speed=0.2)
+        yield from self.move_hand(HAND, up, speed=0.16)
 
     def carry(self, to: np.ndarray, yaw: float, above: float, speed: float = 0.22) -> Plan:
         """Bring the held parcel's middle over `to`, then down to it; stops when it is lost."""
@@ -185,13 +182,6 @@ class ParcelExpert(Expert):
 
     def _seconds(self, nominal: float) -> float:
         return nominal / self.tempo
-
-    def _watch(self, plan: Plan, still: Callable[[], bool]) -> Plan:
-        """Go on with `plan` only while `still()`."""
-        for action in plan:
-            yield action
-            if not still():
-                return
 
 
 def _within_quarter(angle: float) -> float:

@@ -44,7 +44,8 @@ class WeighingExpert(ParcelExpert):
             yield from self.release(up=0.075)
 
     def _put_into_bin(self) -> Plan:
-        x, y = np.array(self.scene.bin) + [self.rng.uniform(0.0, 0.02), self.rng.uniform(-1, 1) * 0.004]
+        x = self.scene.bin[0] + self.rng.uniform(0.0, 0.02)
+        y = self.scene.bin[1] + self.rng.uniform(-0.004, 0.004)
         height = TABLE_TOP + max(self.axes()[2] + 0.012, BIN_HEIGHT + 0.002)
         yield from self.carry(np.array([x, y, height]), BIN_YAW, above=0.06)
         if self.holds:

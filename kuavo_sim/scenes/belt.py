@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import mujoco
 import numpy as np
@@ -95,7 +95,8 @@ class Belt:
     def _place_marks(self, sim: Simulation) -> None:
         # the marks go round the belt; only their pictures move, what carries is the friction
         span = BELT_START - BELT_END - 2 * _MARK_CLEARANCE
-        along = (np.arange(len(self._mark_ids)) / len(self._mark_ids) * span) + self.speed * sim.time
+        count = len(self._mark_ids)
+        along = np.arange(count) / count * span + self.speed * sim.time
         sim.model.geom_pos[self._mark_ids, 1] = BELT_START - _MARK_CLEARANCE - along % span
 
 
@@ -118,7 +119,7 @@ def _tray(spec: mujoco.MjSpec) -> None:
     middle = BELT_END - 0.03 - TRAY_LENGTH / 2
     tray = spec.worldbody.add_body(name="tray", pos=[BELT_X, middle, _TRAY_FLOOR])
     half = TRAY_LENGTH / 2
-    red = {"rgba": [0.62, 0.16, 0.13, 1]}
+    red: dict[str, Any] = {"rgba": [0.62, 0.16, 0.13, 1]}
     box(tray, [0, 0, -0.005], [HALF_WIDTH + 0.02, half, 0.005], **red, name="tray_floor")
     for side in (-1, 1):
         box(tray, [side * (HALF_WIDTH + 0.02), 0, 0.035], [0.004, half, 0.045], **red)
@@ -130,5 +131,3 @@ def _tray(spec: mujoco.MjSpec) -> None:
         for y in (-1, 1):
             at = [x * HALF_WIDTH, y * (half - 0.02), -0.01 - leg]
             box(tray, at, [0.012, 0.012, leg], "dark_steel", **VISUAL)
-
-

@@ -6,7 +6,7 @@ Everything lies within the right arm's reach; the belt comes from the robot's le
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import mujoco
 import numpy as np
@@ -226,15 +226,13 @@ def _mark_area(spec: mujoco.MjSpec, centre: tuple[float, float]) -> None:
         box(mark, [0, end * (AREA_HALF - 0.005), 0.0006], [AREA_HALF, 0.005, 0.0005], **tape)
 
 
-def _bin(
-    spec: mujoco.MjSpec, centre: tuple[float, float], rgb: tuple[float, float, float]
-) -> None:
+def _bin(spec: mujoco.MjSpec, centre: tuple[float, float], rgb: tuple[float, float, float]) -> None:
     """An open storage bin with a rim and a label."""
     body = spec.worldbody.add_body(name="bin", pos=[*centre, TABLE_TOP])
     x, y = BIN_HALF
     wall, half = 0.004, BIN_HEIGHT / 2
-    colour = {"rgba": [*rgb, 1]}
-    rim = {"rgba": [*(min(1.0, 1.25 * c) for c in rgb), 1], **VISUAL}
+    colour: dict[str, Any] = {"rgba": [*rgb, 1]}
+    rim: dict[str, Any] = {"rgba": [*(min(1.0, 1.25 * c) for c in rgb), 1], **VISUAL}
     box(body, [0, 0, 0.003], [x, y, 0.003], **colour, friction=[0.8, 0.01, 0.001])
     for end in (-1, 1):
         box(body, [end * (x + wall), 0, half], [wall, y + 2 * wall, half], **colour)

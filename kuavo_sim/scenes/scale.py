@@ -1,4 +1,4 @@
-"""An electronic scale: a load cell under a platform, a seven-segment display that holds a weight."""
+"""An electronic scale: a load cell under a platform, a display that holds a stable weight."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ _STIFFNESS = 12000.0
 _FILTER_TIME = 0.15
 _PANEL_SLOPE = 0.2
 _PANEL_GAP = 0.004
-_SEGMENTS = ("abcdef", "bc", "abdeg", "abcdg", "bcfg", "acdfg", "acdefg", "abc", "abcdefg", "abcdfg")
+_SEGMENTS = (
+    "abcdef", "bc", "abdeg", "abcdg", "bcfg", "acdfg", "acdefg", "abc", "abcdefg", "abcdfg",
+)  # fmt: skip
 _DIGITS = 3
 
 
