@@ -60,12 +60,14 @@ class SortingExpert(Expert):
         self._stand_offset = rng.normal(0.0, [0.008, 0.008, 0.008]).clip(-0.015, 0.015)
         self._back_off = float(rng.uniform(0.36, 0.46))
         self._carry = READY_ARMS + rng.uniform(-0.03, 0.03, 14)
-        self._step_limit = load_limits(45, configs_root() / "robot").velocity * PERIOD * _SPEED_SHARE
+        limits = load_limits(45, configs_root() / "robot")
+        self._step_limit = limits.velocity * PERIOD * _SPEED_SHARE
         super().__init__(sim, rng)
         self._tilt, self._grasp_height = self._some_grip()
         self._carry[:7] = self._arms[:7]
 
     def plan(self) -> Plan:
+        """Pick, carry, place; whichever is due, until the rubric is satisfied."""
         for _ in range(ATTEMPTS):
             if self.sim.progress.success:
                 return
@@ -131,7 +133,8 @@ class SortingExpert(Expert):
         return offset - np.clip(offset, np.negative(_COMFORT), _COMFORT)
 
     def _walk_to_placement(self) -> Plan:
-        flow, place = stand_before(self._scene.flow_pose), self._varied(stand_before(self._box_pose()))
+        flow = stand_before(self._scene.flow_pose)
+        place = self._varied(stand_before(self._box_pose()))
         turn_at = _shifted(flow, np.array([-self._back_off, 0.0]))
 
         def goal() -> Pose2D:
@@ -168,15 +171,16 @@ class SortingExpert(Expert):
         """Move in joint space to a goal of the hand: for long ways in the free."""
         arms, error = self._ik.solve(self._arms, {_HAND: goal}, iterations=150)
         if error > REACHABLE:
-            raise OutOfReach(f"the arm misses {goal.position.round(3)} (base_link, m) by {error:.3f} m")
+            where = goal.position.round(3).tolist()
+            raise OutOfReach(f"the arm misses {where} (base_link, m) by {error:.3f} m")
         start, _ = self._ik.hand_pose(self._arms, _HAND)
         way = float(np.linalg.norm(goal.position - start))
         yield from self._swing(arms, way / speed)
 
     def _swing(self, arms: np.ndarray, seconds: float) -> Plan:
         """Move in joint space to a posture in `seconds`, or as long as the joints need."""
-        needed = float(np.max(np.abs(arms - self._arms) / self._step_limit)) * PERIOD * _PEAK_OF_MEAN
-        yield from self.move_arms(arms, max(seconds, needed * self.tempo))
+        periods = float(np.max(np.abs(arms - self._arms) / self._step_limit)) * _PEAK_OF_MEAN
+        yield from self.move_arms(arms, max(seconds, periods * PERIOD * self.tempo))
 
     # picking
 
@@ -201,7 +205,7 @@ class SortingExpert(Expert):
         self._tilt, self._grasp_height = self._some_grip()
 
     def _some_grip(self) -> tuple[float, float]:
-        """Tilt of the hand [rad] and height above the workpiece's middle [m]: nobody repeats one."""
+        """Tilt of the hand [rad] and height above the workpiece's middle [m]: never the same."""
         return math.radians(self.rng.uniform(48, 60)), float(self.rng.uniform(-0.004, 0.006))
 
     def _ajar(self) -> float:
@@ -236,7 +240,8 @@ class SortingExpert(Expert):
 
     def _raise(self, height: float) -> Plan:
         position, rotation = self._ik.hand_pose(self._arms, _HAND)
-        yield from self.move_hand(_HAND, Goal(position + [0, 0, height], rotation, (0.05,) * 3), 0.2)
+        goal = Goal(position + [0, 0, height], rotation, (0.05,) * 3)
+        yield from self.move_hand(_HAND, goal, speed=0.2)
 
     # placing
 

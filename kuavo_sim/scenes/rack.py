@@ -10,7 +10,7 @@ import math
 
 import mujoco
 
-from kuavo_sim.scenes.parts import SOLID, VISUAL, G, box
+from kuavo_sim.scenes.parts import VISUAL, G, box
 
 LANE_WIDTH = 0.34
 LANE_HEIGHT = 0.745
@@ -111,7 +111,8 @@ def placement_rack(body: mujoco.MjsBody) -> None:
     for y in (-half_width, half_width):
         for x, height in ((depth[0], SHELF_HEIGHT - 0.02), (depth[1], 1.6)):
             box(body, [x, y, height / 2], [0.02, 0.02, height / 2], "plastic_blue", **VISUAL)
-    for y, size, material in ((-0.3, 0.10, "wood"), (0.05, 0.08, "plastic_blue"), (0.33, 0.09, "wood")):
+    stored = ((-0.3, 0.10, "wood"), (0.05, 0.08, "plastic_blue"), (0.33, 0.09, "wood"))
+    for y, size, material in stored:
         box(body, [0.20, y, 1.312 + size], [0.09, size * 1.3, size], material, **VISUAL)
     for y in (-0.25, 0.2):
         box(body, [0.05, y, 0.332], [0.16, 0.18, 0.1], "dark_steel", **VISUAL)
@@ -142,20 +143,3 @@ def material_box(body: mujoco.MjsBody, marked: int, material: str) -> None:
     x, y, z = cell_centre(marked)
     for half_side, thickness, colour in ((0.072, 0.0006, "white"), (0.062, 0.0010, "yellow")):
         box(body, [x, y, z + thickness / 2], [half_side, half_side, thickness], colour, **VISUAL)
-
-
-__all__ = [
-    "CELL",
-    "LANE_HEIGHT",
-    "LANE_SLOPE",
-    "LANE_WIDTH",
-    "PICK_ZONE",
-    "SHELF_HEIGHT",
-    "SOLID",
-    "cell_centre",
-    "flow_rack",
-    "lane_point",
-    "lane_quat",
-    "material_box",
-    "placement_rack",
-]

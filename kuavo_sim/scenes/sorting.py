@@ -13,9 +13,8 @@ import numpy as np
 from kuavo_sim.model.workshop import OVERVIEW
 from kuavo_sim.robot import Pose2D
 from kuavo_sim.scenes.base import Rubric, Scene
-from kuavo_sim.scenes.parts import SOLID, VISUAL, G, box, free_body
+from kuavo_sim.scenes.parts import free_body
 from kuavo_sim.scenes.rack import (
-    CELL,
     LANE_WIDTH,
     PICK_ZONE,
     SHELF_HEIGHT,
@@ -26,6 +25,7 @@ from kuavo_sim.scenes.rack import (
     material_box,
     placement_rack,
 )
+from kuavo_sim.scenes.workpiece import bushing, machined_block, tote
 from kuavo_sim.simulation import Simulation
 
 WORKPIECE = "workpiece"
@@ -42,6 +42,10 @@ BOX_SHIFT, BOX_TURN = 0.03, math.radians(4)
 """The same of the box on its shelf."""
 PIECE_SHIFT, PIECE_TURN = 0.08, math.radians(30)
 """Largest deviation of the workpiece from the middle of the pick zone."""
+READY_ARMS = np.array(
+    [0.59, 0.02, -0.09, -2.29, -0.05, 0.07, 0.57] + [0.59, -0.02, 0.09, -2.29, 0.05, -0.07, 0.57]
+)
+"""Start and carrying posture, shape (14,) [rad]."""
 ARM_REACH = 0.75
 """A robot that stands with its work nearer than this, and in front of it, is at a rack [m]."""
 IN_CELL = 0.045
@@ -71,7 +75,8 @@ class SortingScene(Scene):
         super().__init__(rng)
         self.flow_pose = _work_pose(FLOW_STAND, rng)
         self.place_pose = _work_pose(PLACE_STAND, rng)
-        self.box_offset = Pose2D(*rng.uniform(-BOX_SHIFT, BOX_SHIFT, 2), rng.uniform(-BOX_TURN, BOX_TURN))
+        x, y, yaw = rng.uniform(-1, 1, 3) * (BOX_SHIFT, BOX_SHIFT, BOX_TURN)
+        self.box_offset = Pose2D(float(x), float(y), float(yaw))
         self.marked_cell = int(rng.integers(4))
         self.piece_at = rng.uniform(-PIECE_SHIFT, PIECE_SHIFT, 2)
         self.piece_yaw = float(rng.uniform(-PIECE_TURN, PIECE_TURN))
@@ -97,9 +102,11 @@ class SortingScene(Scene):
         return [WORKPIECE, *self._bushings()]
 
     def start(self, sim: Simulation) -> None:
+        """The torso sways while it walks."""
         sim.robot.gait_sway = self._gait_sway
 
     def build(self, spec: mujoco.MjSpec) -> None:
+        """Racks, box and parts."""
         flow = _standing(spec, FLOW_RACK, self.flow_pose)
         flow_rack(flow)
         rack = _standing(spec, "placement_rack", self.place_pose)
@@ -119,44 +126,30 @@ class SortingScene(Scene):
         turn = _quat_product(_yaw_quat(self.flow_pose.yaw), lane_quat(self.piece_yaw))
         body = free_body(spec, WORKPIECE, _in_frame(self.flow_pose, local))
         body.quat = turn
-        rgba = [*_COLOURS[self.piece_colour], 1]
+        rgba = (*_COLOURS[self.piece_colour], 1.0)
         spec.add_material(name="workpiece", rgba=rgba, specular=0.7, shininess=0.6)
-        top = self.piece_half[2]
-        box(
-            body, [0, 0, 0], self.piece_half, "workpiece", mass=self.piece_mass,
-            friction=[0.7, 0.01, 0.001],
-        )  # fmt: skip
-        options = {**SOLID, "material": "workpiece", "mass": 0.03}
-        body.add_geom(type=G.mjGEOM_CYLINDER, pos=[0, 0, top + 0.005], size=[0.015, 0.005, 0], **options)
-        body.add_geom(
-            type=G.mjGEOM_CYLINDER, pos=[0, 0, top + 0.0103], size=[0.008, 0.0002, 0],
-            material="black", **VISUAL,
-        )  # fmt: skip
-        for x in (-0.7, 0.7):
-            for y in (-0.7, 0.7):
-                at = [x * self.piece_half[0], y * self.piece_half[1], top + 0.0002]
-                body.add_geom(
-                    type=G.mjGEOM_CYLINDER, pos=at, size=[0.0032, 0.0002, 0], material="black", **VISUAL
-                )
+        machined_block(body, self.piece_half, self.piece_mass, "workpiece")
 
     def _bushings(self) -> list[str]:
-        return ["bushing_lane_0", "bushing_lane_1", *(f"bushing_cell_{c}" for c in self._filled_cells)]
+        in_cells = [f"bushing_cell_{cell}" for cell in self._filled_cells]
+        return ["bushing_lane_0", "bushing_lane_1", *in_cells]
 
     def _add_other_parts(self, spec: mujoco.MjSpec, flow: mujoco.MjsBody) -> None:
         for i, (near, gap) in enumerate(self._other_parts):
             local = lane_point(near + i * (0.07 + gap), -LANE_WIDTH + 0.03 * i, 0.031)
             body = free_body(spec, f"bushing_lane_{i}", _in_frame(self.flow_pose, local))
             body.quat = _quat_product(_yaw_quat(self.flow_pose.yaw), lane_quat())
-            _bushing(body)
+            bushing(body)
         for cell in self._filled_cells:
             at = _in_frame(self.box_offset, cell_centre(cell))
             world = _in_frame(self.place_pose, [at[0], at[1], SHELF_HEIGHT + at[2] + 0.031])
-            _bushing(free_body(spec, f"bushing_cell_{cell}", world))
+            bushing(free_body(spec, f"bushing_cell_{cell}", world))
         for along in (0.0, 0.27):
             tray = flow.add_body(pos=lane_point(along, LANE_WIDTH, 0.0), quat=lane_quat())
-            _tote(tray)
+            tote(tray)
 
     def rubrics(self) -> list[Rubric]:
+        """Sorting alone."""
         return [SortingRubric(self)]
 
     def cell_position(self, sim: Simulation) -> np.ndarray:
@@ -177,6 +170,7 @@ class SortingRubric(Rubric):
         self._resting_since: float | None = None
 
     def reached(self, stage: str, sim: Simulation) -> bool:
+        """The stages' conditions, in the order of the rubric."""
         if stage == "at_rack":
             return _stands_before(sim, sim.data.body(WORKPIECE).xpos)
         if stage == "grasped":
@@ -189,6 +183,7 @@ class SortingRubric(Rubric):
         return self._rests_in_cell(sim)
 
     def failed(self, sim: Simulation) -> str | None:
+        """What lies on the floor is out of the hands' reach."""
         if sim.data.body(WORKPIECE).xpos[2] < 0.3:
             return "the workpiece fell on the floor"
         return None
@@ -221,7 +216,8 @@ def _stands_before(sim: Simulation, position: np.ndarray) -> bool:
     x, y, yaw = sim.robot.base_pose
     dx, dy = position[0] - x, position[1] - y
     bearing = math.remainder(math.atan2(dy, dx) - yaw, math.tau)
-    return not sim.robot.walking and math.hypot(dx, dy) < ARM_REACH and abs(bearing) < math.radians(60)
+    near = math.hypot(dx, dy) < ARM_REACH and abs(bearing) < math.radians(60)
+    return near and not sim.robot.walking
 
 
 def _others_touching(sim: Simulation, name: str) -> set[int]:
@@ -275,24 +271,6 @@ def _quat_product(a: list[float], b: list[float]) -> np.ndarray:
     return product
 
 
-def _bushing(body: mujoco.MjsBody) -> None:
-    """A turned steel bushing, 52 mm across, 60 mm tall."""
-    body.add_geom(
-        type=G.mjGEOM_CYLINDER, size=[0.026, 0.03, 0], material="dark_steel", mass=0.25,
-        friction=[0.8, 0.01, 0.001], **SOLID,
-    )  # fmt: skip
-    body.add_geom(
-        type=G.mjGEOM_CYLINDER, pos=[0, 0, 0.0301], size=[0.014, 0.0002, 0], material="black", **VISUAL
-    )
-
-
-def _tote(body: mujoco.MjsBody) -> None:
-    """A small closed tote that waits on its lane."""
-    box(body, [0, 0, 0.05], [0.1, 0.13, 0.05], "plastic_blue")
-    box(body, [0, 0, 0.104], [0.105, 0.135, 0.005], "plastic_grey", **VISUAL)
-    box(body, [-0.1005, 0, 0.055], [0.0006, 0.05, 0.025], "white", **VISUAL)
-
-
 def _light_both_racks(spec: mujoco.MjSpec) -> None:
     # the workshop's lamp lights one work place; here it looks between the two
     lamp = spec.lights[0]
@@ -309,10 +287,3 @@ def _aim_overview(spec: mujoco.MjSpec) -> None:
     camera.pos = eye
     camera.alt.xyaxes = [*right, *np.cross(backward, right)]
     camera.fovy = 47
-
-
-READY_ARMS = np.array(
-    [0.59, 0.02, -0.09, -2.29, -0.05, 0.07, 0.57] + [0.59, -0.02, 0.09, -2.29, 0.05, -0.07, 0.57]
-)
-"""Start and carrying posture, shape (14,) [rad]."""
-__all__ = ["CELL", "READY_ARMS", "SortingRubric", "SortingScene", "stand_before"]
