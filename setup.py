@@ -10,5 +10,7 @@ setup(
     name="kuavo_deploy",
     version="0.1.0",
     packages=find_packages(include=["kuavo_*"]),
-    package_data={"": ["*.xml", "*.yaml", "*.json", "*.html", "*.js", "*.css", "*.png", "py.typed"]},
+    package_data={
+        "": ["*.xml", "*.yaml", "*.json", "*.html", "*.js", "*.css", "*.png", "py.typed"]
+    },
 )
