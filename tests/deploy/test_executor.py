@@ -439,7 +439,8 @@ def test_the_start_posture_is_approached_slowly_and_plans_wait_until_it_is_reach
     assert world.executor.on_plan(world.plan()) is not None
     world.run(4.0)
     assert world.state == "ready"
-    assert np.abs(world.arms - np.clip(start, LIMITS.lower + 0.02, LIMITS.upper - 0.02)).max() < 0.02
+    reachable = np.clip(start, LIMITS.lower + 0.02, LIMITS.upper - 0.02)
+    assert np.abs(world.arms - reachable).max() < 0.02
     stream = world.streams()[0]
     assert (np.abs(np.diff(stream, axis=0)) / 0.01 <= 0.2 * LIMITS.velocity + 1e-9).all()
     assert_bounded(stream, LIMITS, 0.01)

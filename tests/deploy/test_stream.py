@@ -58,7 +58,7 @@ def test_a_smooth_motion_is_followed_without_lag_and_without_shaking() -> None:
     times = PERIOD * np.arange(1, 500)
     wanted = np.array([MIDDLE + 0.2 * np.sin(2 * t) for t in times])
     sent = np.array([
-        arms.follow(Target(row, np.full(14, 0.4 * np.cos(2 * t)), np.full(14, -0.8 * np.sin(2 * t))))
+        arms.follow(Target(row, STILL + 0.4 * np.cos(2 * t), STILL - 0.8 * np.sin(2 * t)))
         for row, t in zip(wanted, times, strict=True)
     ])
     assert np.abs(sent - wanted)[100:].max() < 1e-3

@@ -1,0 +1,73 @@
+"""The seam between the runtime and a policy: four members, and the trained SmolVLA behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+
+class ChunkPolicy(Protocol):
+    """What the planner needs of a policy."""
+
+    cameras: tuple[str, ...]
+    """Names as in `topics.CAMERAS`."""
+    instructions: dict[str, str] | None
+    """What it was trained with, by task name; None: anything."""
+
+    def plan(self, observation: Mapping[str, Any], sampling: Mapping[str, Any]) -> np.ndarray:
+        """An action chunk, shape (T, 20), from features with decoded RGB images (H, W, 3)."""
+
+    def to_own_scale(self, actions: np.ndarray) -> Any:
+        """Actions, shape (K, 20), in the scale that its sampler works in."""
+
+
+class TrainedPolicy:
+    """A checkpoint folder, loaded and verified.
+
+    Args:
+        checkpoint: e.g. `outputs/train/smolvla_sequential/task4_sorting/best`.
+        device: `auto` (the GPU where there is one), `cpu`, `cuda`, `cuda:1`, …
+        dtype: float32 or bfloat16.
+        real_time_chunking: prepare the sampler for it.
+
+    Attributes:
+        device: where it runs.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Path,
+        device: str = "auto",
+        dtype: str = "float32",
+        real_time_chunking: bool = False,
+    ) -> None:
+        # torch and lerobot take seconds to import: only whoever loads a policy pays for them
+        from kuavo_deploy.policy.rtc import prepare_sampler
+        from kuavo_deploy.robot.topics import IMAGE_FEATURES
+        from kuavo_train.wrapper.policy.smolvla.SmolVLAPolicyWrapper import SmolVLAPolicyWrapper
+
+        chosen = None if device == "auto" else device
+        self._wrapper = SmolVLAPolicyWrapper.from_pretrained(checkpoint, chosen, dtype)
+        names = {feature: camera for camera, feature in IMAGE_FEATURES.items()}
+        self.cameras = tuple(names[feature] for feature in self._wrapper.cameras)
+        self.instructions: dict[str, str] | None = self._wrapper.instructions
+        self.device = str(self._wrapper.device)
+        self.chunk_size = self._wrapper.chunk_size
+        if real_time_chunking:
+            prepare_sampler(self._wrapper.policy)
+
+    def plan(self, observation: Mapping[str, Any], sampling: Mapping[str, Any]) -> np.ndarray:
+        """See `ChunkPolicy`."""
+        chunk = self._wrapper.predict_action_chunk(observation, **sampling)
+        actions: np.ndarray = chunk.double().numpy()
+        return actions
+
+    def to_own_scale(self, actions: np.ndarray) -> Any:
+        """See `ChunkPolicy`: a tensor, shape (1, K, 20), on the policy's device."""
+        import torch
+
+        tensor = torch.as_tensor(actions, dtype=torch.float32)
+        return self._wrapper.normalize_actions(tensor)[None]

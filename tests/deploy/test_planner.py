@@ -1,0 +1,191 @@
+"""The planner: chunks with absolute times, reasons instead of chunks, figures that add up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kuavo_deploy.executor.epochs import Announcement
+from kuavo_deploy.policy.continuation import Blending, Chunk, RealTimeChunking, remaining
+from kuavo_deploy.policy.observations import NotReady, Observation
+from kuavo_deploy.policy.planner import Planner, PlannerSettings
+from kuavo_deploy.robot import topics
+
+
+@dataclass
+class Scripted:
+    """A policy that takes a given time and does what it is told."""
+
+    world: PolicyWorld
+    latency: float = 0.2
+    fails: Exception | None = None
+    seen: list[dict] = field(default_factory=list)
+    asked: list[dict] = field(default_factory=list)
+    cameras: tuple[str, ...] = topics.CAMERAS
+    instructions: dict[str, str] | None = None
+    chunk: np.ndarray = field(default_factory=lambda: np.zeros((10, 20)))
+
+    def plan(self, observation: Mapping[str, Any], sampling: Mapping[str, Any]) -> np.ndarray:
+        self.seen.append(dict(observation))
+        self.asked.append(dict(sampling))
+        self.world.now += self.latency
+        if self.world.while_inferring:
+            self.world.while_inferring()
+        if self.fails:
+            raise self.fails
+        return self.chunk
+
+    def to_own_scale(self, actions: np.ndarray) -> np.ndarray:
+        return actions
+
+
+class PolicyWorld:
+    """Time, sensors and a scripted policy around a planner."""
+
+    def __init__(self, continuation: Any = None, **settings: float) -> None:
+        self.now = 50.0
+        self.announcement: Announcement | None = Announcement("s:1", "weighing", "weigh it")
+        self.broken: str | None = None
+        self.while_inferring: Any = None
+        self.policy = Scripted(self)
+        self.decoded: list[str] = []
+        self.planner = Planner(
+            self.policy, continuation or Blending(), self.look, self.decode,
+            lambda: self.announcement, lambda: self.now, PlannerSettings(**settings),
+        )  # fmt: skip
+
+    def look(self) -> Observation:
+        if self.broken:
+            raise NotReady(self.broken)
+        jpegs = {camera: camera.encode() for camera in topics.CAMERAS}
+        return Observation(self.now - 0.05, jpegs, np.arange(16.0), {"joints": 0.01})
+
+    def decode(self, jpeg: bytes, camera: str) -> np.ndarray:
+        self.decoded.append(camera)
+        return np.zeros((4, 4, 3), np.uint8)
+
+
+def test_a_chunk_has_the_observation_s_stamp_and_the_instruction_s_epoch() -> None:
+    world = PolicyWorld()
+    outcome = world.planner.step()
+    assert outcome.chunk is not None
+    assert outcome.chunk.epoch == "s:1"
+    assert outcome.chunk.stamp == pytest.approx(49.95)
+    assert np.allclose(outcome.chunk.times, 49.95 + 0.1 * np.arange(1, 11))
+    assert outcome.wait == pytest.approx(0.3), "0.5 s between starts, 0.2 s spent"
+
+
+def test_the_policy_sees_exactly_its_features_and_each_image_is_decoded_once() -> None:
+    world = PolicyWorld()
+    world.planner.step()
+    seen = world.policy.seen[0]
+    assert set(seen) == {*topics.IMAGE_FEATURES.values(), topics.STATE_FEATURE, "task"}
+    assert seen["task"] == "weigh it"
+    assert world.decoded == list(topics.CAMERAS)
+
+
+def test_nothing_is_decoded_without_an_instruction_or_an_observation() -> None:
+    world = PolicyWorld()
+    world.announcement = None
+    assert world.planner.step().reason == "no instruction yet"
+    world.announcement = Announcement("s:1", "weighing", "weigh it")
+    world.broken = "wrist_cam_l is 0.50 s old, 0.30 s are allowed"
+    outcome = world.planner.step()
+    assert (outcome.chunk, outcome.reason, outcome.stop) == (None, world.broken, True)
+    assert world.decoded == []
+
+
+def test_a_chunk_for_an_instruction_that_was_left_meanwhile_is_abandoned() -> None:
+    world = PolicyWorld()
+
+    def switch() -> None:
+        world.announcement = Announcement("s:2", "sorting", "sort it")
+
+    world.while_inferring = switch
+    outcome = world.planner.step()
+    assert outcome.chunk is None
+    assert outcome.wait == 0.0
+    assert world.planner.figures.abandoned == 1
+    world.while_inferring = None
+    assert world.planner.step().chunk.epoch == "s:2"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (np.full((10, 20), np.nan), "not finite"),
+        (np.zeros((10, 16)), "shape"),
+        (np.zeros((0, 20)), "shape"),
+        (np.zeros(20), "shape"),
+    ],
+)
+def test_a_chunk_that_is_not_one_is_not_handed_over(wrong: np.ndarray, said: str) -> None:
+    world = PolicyWorld()
+    world.policy.chunk = wrong
+    outcome = world.planner.step()
+    assert outcome.chunk is None and outcome.stop and said in outcome.reason
+
+
+def test_a_failing_policy_is_asked_again_ever_more_patiently_and_recovers() -> None:
+    world = PolicyWorld(retry=0.2, max_retry=1.0)
+    world.policy.fails = RuntimeError("CUDA out of memory")
+    waits = [world.planner.step().wait for _ in range(5)]
+    assert waits == pytest.approx([0.2, 0.4, 0.8, 1.0, 1.0])
+    assert world.planner.step().reason == "RuntimeError: CUDA out of memory"
+    world.policy.fails = None
+    assert world.planner.step().chunk is not None
+    world.policy.fails = RuntimeError("again")
+    assert world.planner.step().wait == pytest.approx(0.2)
+
+
+def test_a_policy_slower_than_its_chunk_says_so() -> None:
+    world = PolicyWorld()
+    world.policy.latency = 1.5
+    outcome = world.planner.step()
+    assert outcome.chunk is None and outcome.stop
+    assert "longer than a chunk" in outcome.reason
+
+
+def test_the_figures_add_up() -> None:
+    world = PolicyWorld()
+    for _ in range(4):
+        wait = world.planner.step().wait
+        world.now += wait
+    summary = world.planner.figures.summary()
+    assert summary["chunks"] == 4
+    assert summary["latency p50 [s]"] == pytest.approx(0.25)
+    assert summary["inference p99 [s]"] == pytest.approx(0.2)
+    assert summary["overlap p50 [s]"] == pytest.approx(0.25), "0.95 s of chunk, minus 0.7 s"
+
+
+def test_what_remains_of_a_chunk_is_what_it_says_for_the_new_steps() -> None:
+    actions = np.arange(10)[:, None] * np.ones((1, 20))
+    chunk = Chunk("s:1", 10.0, 0.1, actions)
+    assert np.allclose(remaining(chunk, 10.3)[:, 0], np.arange(3, 10))
+    assert np.allclose(remaining(chunk, 10.35)[:, 0], np.arange(3.5, 9))
+    assert len(remaining(chunk, 11.0)) == 0
+
+
+def test_real_time_chunking_gives_the_sampler_the_measured_delay_and_what_remains() -> None:
+    world = PolicyWorld(RealTimeChunking(horizon=5))
+    world.policy.chunk = np.arange(10)[:, None] * np.ones((1, 20))
+    first = world.planner.step()
+    assert world.policy.asked[0] == {}
+    world.now += first.wait
+    world.planner.step()
+    asked = world.policy.asked[1]
+    assert asked["inference_delay"] == 3, "0.25 s, measured, in steps of 0.1 s"
+    assert asked["execution_horizon"] == 5
+    assert np.allclose(asked["prev_chunk_left_over"][:, 0], np.arange(5, 10))
+
+
+def test_a_switch_begins_freely() -> None:
+    world = PolicyWorld(RealTimeChunking())
+    world.planner.step()
+    world.announcement = Announcement("s:2", "sorting", "sort it")
+    world.planner.step()
+    assert world.policy.asked[1] == {}

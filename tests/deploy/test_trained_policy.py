@@ -1,0 +1,122 @@
+"""A real checkpoint behind the seam: preprocessing, guidance without autograd, refusals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from lerobot.policies.rtc.configuration_rtc import RTCAttentionSchedule, RTCConfig
+from lerobot.policies.rtc.modeling_rtc import RTCProcessor
+
+from kuavo_deploy.policy.decoding import decode
+from kuavo_deploy.policy.policies import TrainedPolicy
+from kuavo_deploy.policy.rtc import ClosedFormGuidance, guidance_weight, prefix_weights
+from kuavo_deploy.robot import topics
+from kuavo_train.errors import CheckpointError
+from kuavo_train.policy.preprocessing import observation_tensors
+
+from .tiny_policy import CHUNK, write_tiny_checkpoint
+from .world import MIDDLE
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_checkpoint(tmp_path_factory.mktemp("tiny") / "best", MIDDLE)
+
+
+def observation() -> dict:
+    rng = np.random.default_rng(0)
+    features = topics.IMAGE_FEATURES.values()
+    images = {feature: rng.integers(0, 255, (48, 64, 3), np.uint8) for feature in features}
+    return {**images, "observation.state": np.zeros(16, np.float32), "task": "weigh it"}
+
+
+def test_a_checkpoint_tells_its_cameras_instructions_and_device_and_plans(checkpoint: Path) -> None:
+    policy = TrainedPolicy(checkpoint, "cpu")
+    assert policy.cameras == topics.CAMERAS
+    assert policy.device == "cpu"
+    assert "weighing" in (policy.instructions or {})
+    chunk = policy.plan(observation(), {})
+    assert chunk.shape == (CHUNK, 20) and chunk.dtype == np.float64
+    assert np.isfinite(chunk).all()
+
+
+def test_a_flipped_byte_in_a_checkpoint_is_refused(tmp_path: Path) -> None:
+    folder = write_tiny_checkpoint(tmp_path / "best", MIDDLE)
+    weights = folder / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"model\.safetensors"):
+        TrainedPolicy(folder, "cpu")
+
+
+def test_a_recorded_frame_and_the_same_frame_from_a_topic_are_the_same_bits(
+    checkpoint: Path,
+) -> None:
+    """Through the dataset: uint8 frames come as float CHW in 0…1. Through ROS: JPEG bytes."""
+    rng = np.random.default_rng(1)
+    frame = cv2.GaussianBlur(rng.integers(0, 255, (480, 640, 3), np.uint8), (9, 9), 0)
+    jpeg = cv2.imencode(".jpg", frame)[1].tobytes()
+    recorded = cv2.cvtColor(
+        cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB
+    )
+    as_dataset = torch.from_numpy(recorded).permute(2, 0, 1).float() / 255
+    features = [*topics.IMAGE_FEATURES.values()]
+    rest = {"observation.state": np.zeros(16, np.float32), "task": "weigh it"}
+    as_topic = decode(jpeg, "head_cam_h")
+    dataset, topic = (
+        observation_tensors({**dict.fromkeys(features, image), **rest}, features, (96, 96))
+        for image in (as_dataset, as_topic)
+    )
+    for feature in features:
+        assert torch.equal(dataset[feature], topic[feature])
+
+
+@pytest.mark.parametrize("time", [1.0, 0.9, 0.5, 0.1])
+@pytest.mark.parametrize(("delay", "horizon", "left"), [(0, 4, 6), (2, 5, 8), (3, 3, 3), (4, 9, 8)])
+def test_guidance_in_closed_form_is_lerobot_s_without_its_autograd(
+    time: float, delay: int, horizon: int, left: int
+) -> None:
+    torch.manual_seed(0)
+    noisy, rest = torch.randn(1, 8, 20), torch.randn(1, left, 20)
+    weight = torch.randn(20, 20) / 5
+    config = RTCConfig(
+        enabled=True, prefix_attention_schedule=RTCAttentionSchedule.EXP, max_guidance_weight=10.0
+    )
+    arguments = {
+        "x_t": noisy, "prev_chunk_left_over": rest, "inference_delay": delay, "time": time,
+        "original_denoise_step_partial": lambda x: x @ weight, "execution_horizon": horizon,
+    }  # fmt: skip
+    stock = RTCProcessor(config).denoise_step(**arguments)
+    with torch.inference_mode():
+        ours = ClosedFormGuidance().denoise_step(**arguments)
+    assert torch.allclose(ours, stock, atol=2e-6)
+
+
+def test_guidance_holds_the_executed_steps_and_frees_the_last() -> None:
+    weights = prefix_weights(3, 7, 10)
+    assert (weights[:3] == 1).all() and (weights[7:] == 0).all()
+    assert (torch.diff(weights[2:8]) < 0).all()
+    assert guidance_weight(1.0) == 10.0 and guidance_weight(0.0) == 0.0
+
+
+def test_a_guided_chunk_begins_like_what_is_being_executed(checkpoint: Path) -> None:
+    policy = TrainedPolicy(checkpoint, "cpu", real_time_chunking=True)
+    torch.manual_seed(0)
+    first = policy.plan(observation(), {})
+    torch.manual_seed(1)
+    free = policy.plan(observation(), {})
+    torch.manual_seed(1)
+    sampling = {
+        "prev_chunk_left_over": policy.to_own_scale(first[4:]),
+        "inference_delay": 4,
+        "execution_horizon": 10,
+    }
+    guided = policy.plan(observation(), sampling)
+    gap_free = np.abs(free[:4] - first[4:8]).mean()
+    gap_guided = np.abs(guided[:4] - first[4:8]).mean()
+    assert gap_guided < 0.5 * gap_free
