@@ -20,6 +20,7 @@ from kuavo_sim.trials import expert_rng
 from kuavo_train.tasks.registry import configs_root
 
 SCENES = [PlacementScene(np.random.default_rng(seed)) for seed in range(80)]
+UPRIGHT = Rotation.identity()
 ARM_VELOCITY = load_limits(45, configs_root() / "robot").velocity
 
 
@@ -41,7 +42,7 @@ def reached(stage):
     return lambda sim: stage in sim.progress.stages
 
 
-def put(sim, bottle, position, rotation=Rotation.identity()):
+def put(sim, bottle, position, rotation=UPRIGHT):
     """Set a bottle down somewhere by magic, at rest."""
     joint = sim.model.joint(bottle.name)
     x, y, z, w = rotation.as_quat()
