@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from kuavo_deploy.robot.end_effectors.base import EndEffector
 from kuavo_deploy.robot.end_effectors.claw import Claw
 from kuavo_deploy.robot.end_effectors.dexhand import DexHand
