@@ -191,7 +191,7 @@ class Executor:
         """Take the arms over, after every check; optionally go to the task's start posture."""
         now = self._clock()
         self._goal = self._start_posture() if move_to_start else None
-        answer = self.supervisor.enable(now, self._goal is not None, self._problems(now))
+        answer = self.supervisor.enable(now, self._goal is not None, self.problems())
         if answer[0]:
             self._fall_silent()
             self.base.reset()
@@ -213,7 +213,9 @@ class Executor:
         """Leave FAULT for DISABLED."""
         return self.supervisor.reset(self._clock())
 
-    def _problems(self, now: float) -> list[str]:
+    def problems(self) -> list[str]:
+        """Why the arms may not be taken over now."""
+        now = self._clock()
         problems = self.inputs.problems_to_start(
             now, self.settings.still, self.settings.base.allowed
         )

@@ -1,0 +1,252 @@
+#!/usr/bin/env python3
+"""The policy node: keeps the newest observation, runs the policy, publishes action chunks.
+
+Subscribes: the cameras that the checkpoint needs, /sensors_data_raw, the end effector's state,
+/kuavo_policy/instruction, /kuavo_policy/task (the executor's acknowledgement).
+Publishes: /kuavo_policy/plan, /kuavo_policy/epoch (latched), /kuavo_policy/refused, /diagnostics.
+Service: /kuavo_policy/set_instruction (kuavo_msgs/SetString).
+Private parameters: checkpoint, task, instruction, device, end_effector, configs, config, and any
+setting of configs/deploy/policy.yaml under `settings/`.
+docs/runtime.md describes everything.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import secrets
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import rospy
+from diagnostic_msgs.msg import DiagnosticArray
+from sensor_msgs.msg import CompressedImage
+from std_msgs.msg import String
+from trajectory_msgs.msg import JointTrajectory
+
+from kuavo_deploy.executor.epochs import Announcement
+from kuavo_deploy.policy.continuation import CONTINUATIONS, Chunk
+from kuavo_deploy.policy.decoding import decode
+from kuavo_deploy.policy.instructions import InstructionRefused, Instructions
+from kuavo_deploy.policy.observations import Observation, ObservationBuffer
+from kuavo_deploy.policy.planner import Outcome, Planner
+from kuavo_deploy.policy.policies import TrainedPolicy
+from kuavo_deploy.policy.settings import PolicySettings, load_policy_settings
+from kuavo_deploy.policy.switchboard import Switchboard
+from kuavo_deploy.robot import topics
+from kuavo_deploy.robot.end_effectors import get_end_effector
+from kuavo_deploy.robot.messages import kuavo_msgs
+from kuavo_deploy.ros import convert, names
+from kuavo_deploy.ros.diagnostics import ERROR, OK, WARN, diagnostics, figures_text
+from kuavo_deploy.ros.master import UNREACHABLE, MasterLink
+from kuavo_train.errors import TrainingError
+from kuavo_train.tasks import load_tasks
+
+IMAGE_BUFFER = 1 << 24
+ACKNOWLEDGEMENT_LIMIT = 2.0
+"""The service waits so long for the executor [s]."""
+REPORT_PERIOD = 1.0
+
+
+class PolicyNode:
+    """Wires topics to the buffer, the switchboard and the planner.
+
+    Args:
+        policy: loaded. settings: see there. device: to be reported.
+    """
+
+    def __init__(self, policy: TrainedPolicy, settings: PolicySettings) -> None:
+        self._effector = get_end_effector(rospy.get_param("~end_effector", "lejuclaw"))
+        self._device = policy.device
+        self._buffer = ObservationBuffer(policy.cameras, settings.observations)
+        self._lock = threading.Lock()
+        self._acknowledged = threading.Condition()
+        self._acknowledgements: list[str] = []
+        self._wake = threading.Event()
+        instructions = Instructions(load_tasks(), settings.instructions, policy.instructions)
+        self._switchboard = Switchboard(instructions, secrets.token_hex(4))
+        self._planner = Planner(
+            policy, CONTINUATIONS[settings.continuation](), self._look, decode,
+            lambda: self._switchboard.current, rospy.get_time, settings.planner,
+        )  # fmt: skip
+        self._reason, self._stopped_for = "starting", ""
+        self._plan = rospy.Publisher(names.PLAN, JointTrajectory, queue_size=2, tcp_nodelay=True)
+        self._epoch = rospy.Publisher(names.EPOCH, String, queue_size=10, latch=True)
+        self._refused = rospy.Publisher(names.REFUSED, String, queue_size=10)
+        self._diagnostics = rospy.Publisher("/diagnostics", DiagnosticArray, queue_size=10)
+        self._subscribe(policy.cameras)
+        service = rospy.Service(
+            names.SET_INSTRUCTION, kuavo_msgs("srv").SetString, self._set_instruction
+        )
+        self._master = MasterLink([service])
+
+    def _subscribe(self, cameras: tuple[str, ...]) -> None:
+        for camera in cameras:
+            rospy.Subscriber(
+                topics.CAMERA_TOPICS[camera], CompressedImage,
+                functools.partial(self._on_image, camera),
+                queue_size=1, buff_size=IMAGE_BUFFER, tcp_nodelay=True,
+            )  # fmt: skip
+        hands = convert.hand_state_class(self._effector)
+        rospy.Subscriber(topics.SENSORS, kuavo_msgs().sensorsData, self._on_joints, queue_size=1)
+        rospy.Subscriber(self._effector.state_topic, hands, self._on_hands, queue_size=1)
+        rospy.Subscriber(names.INSTRUCTION, String, self._on_instruction, queue_size=10)
+        rospy.Subscriber(names.TASK, String, self._on_acknowledgement, queue_size=10)
+
+    # observations
+
+    def _on_image(self, camera: str, message: CompressedImage) -> None:
+        with self._lock:
+            stamp = message.header.stamp.to_sec()
+            self._buffer.on_image(camera, bytes(message.data), stamp, rospy.get_time())
+
+    def _on_joints(self, message: Any) -> None:
+        try:
+            with self._lock:
+                self._buffer.on_joints(
+                    message.joint_data.joint_q, message.header.stamp.to_sec(), rospy.get_time()
+                )
+        except ValueError as error:
+            rospy.logerr_throttle(5.0, str(error))
+
+    def _on_hands(self, message: Any) -> None:
+        try:
+            closures = convert.hand_closures(self._effector, message)
+        except ValueError as error:
+            rospy.logerr_throttle(5.0, str(error))
+            return
+        with self._lock:
+            stamp = message.header.stamp.to_sec()
+            self._buffer.on_hands(closures, stamp, rospy.get_time())
+
+    def _look(self) -> Observation:
+        with self._lock:
+            return self._buffer.snapshot(rospy.get_time())
+
+    # instructions
+
+    def say(self, text: str) -> Announcement:
+        """Switch to what is said.
+
+        Raises:
+            InstructionRefused: the old instruction stays.
+        """
+        announcement = self._switchboard.switch(text)
+        rospy.set_param("~said", text)
+        self._epoch.publish(convert.announcement_message(announcement))
+        self._wake.set()
+        return announcement
+
+    def _on_instruction(self, message: String) -> None:
+        try:
+            self.say(message.data)
+        except InstructionRefused as refusal:
+            rospy.logwarn(f"instruction refused: {refusal}")
+            self._refused.publish(str(refusal))
+
+    def _set_instruction(self, request: Any) -> Any:
+        answer = kuavo_msgs("srv").SetStringResponse
+        with self._acknowledged:
+            self._acknowledgements.clear()
+        try:
+            label = self.say(request.data).label
+        except InstructionRefused as refusal:
+            return answer(success=False, message=str(refusal))
+        with self._acknowledged:
+            heard = self._acknowledged.wait_for(
+                lambda: label in self._acknowledgements, ACKNOWLEDGEMENT_LIMIT
+            )
+        if not heard:
+            return answer(success=False, message=f"{label}: the executor does not acknowledge it")
+        return answer(success=True, message=label)
+
+    def _on_acknowledgement(self, message: String) -> None:
+        with self._acknowledged:
+            self._acknowledgements.append(message.data)
+            self._acknowledged.notify_all()
+
+    # rhythms
+
+    def run(self) -> None:
+        """Until ROS shuts down."""
+        threading.Thread(target=self._watch, name="watch", daemon=True).start()
+        while not rospy.is_shutdown():
+            self._wake.clear()
+            outcome = self._planner.step()
+            self._hand_over(outcome)
+            self._wake.wait(outcome.wait)
+        rospy.loginfo(f"policy: {figures_text(self._planner.figures.summary())}")
+
+    def _hand_over(self, outcome: Outcome) -> None:
+        self._reason = outcome.reason
+        if outcome.chunk is not None:
+            self._stopped_for = ""
+            self._plan.publish(_message(outcome.chunk))
+        elif outcome.stop:
+            self._ask_to_hold(outcome.reason)
+
+    def _ask_to_hold(self, reason: str) -> None:
+        current = self._switchboard.current
+        if reason and reason != self._stopped_for:
+            rospy.logwarn_throttle(1.0, f"no plan: {reason}")
+        if not self._stopped_for and current is not None:
+            self._plan.publish(convert.plan_message(current.epoch, rospy.get_time(), 0.1, []))
+        self._stopped_for = reason
+
+    def _watch(self) -> None:
+        while not rospy.is_shutdown():
+            try:
+                if self._master.renew():
+                    rospy.logwarn("the ROS master restarted: registered again")
+            except UNREACHABLE as error:
+                rospy.logwarn_throttle(10.0, f"the ROS master does not answer: {error}")
+            self._report()
+            time.sleep(REPORT_PERIOD)
+
+    def _report(self) -> None:
+        current = self._switchboard.current
+        figures = self._planner.figures
+        values = {
+            "instruction": current.instruction if current else "", "device": self._device,
+            **figures.summary(),
+        }  # fmt: skip
+        level = OK if not self._reason else (ERROR if "Error" in self._reason else WARN)
+        text = self._reason or "planning"
+        self._diagnostics.publish(diagnostics("kuavo_policy", level, text, values))
+
+
+def _message(chunk: Chunk) -> JointTrajectory:
+    return convert.plan_message(chunk.epoch, chunk.stamp, chunk.step, chunk.actions.tolist())
+
+
+def main() -> int:
+    """Start the node; wrong parameters end it with one sentence."""
+    rospy.init_node("kuavo_policy")
+    try:
+        configs = Path(rospy.get_param("~configs"))
+        os.environ.setdefault("KUAVO_CONFIGS", str(configs))
+        file = Path(rospy.get_param("~config", str(configs / "deploy" / "policy.yaml")))
+        settings = load_policy_settings(file, **rospy.get_param("~settings", {}))
+        checkpoint = Path(rospy.get_param("~checkpoint")).expanduser()
+        rospy.loginfo(f"loading {checkpoint}")
+        policy = TrainedPolicy(
+            checkpoint, rospy.get_param("~device", "auto"), settings.dtype,
+            settings.continuation == "rtc",
+        )  # fmt: skip
+        rospy.loginfo(f"loaded on {policy.device}, cameras {', '.join(policy.cameras)}")
+        node = PolicyNode(policy, settings)
+        # a respawned node goes on with what was said last, not with what was launched
+        launched = rospy.get_param("~instruction", "") or rospy.get_param("~task")
+        node.say(rospy.get_param("~said", launched))
+    except (ValueError, KeyError, OSError, TrainingError, InstructionRefused) as error:
+        rospy.logfatal(f"kuavo_policy: {error}")
+        return 1
+    node.run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

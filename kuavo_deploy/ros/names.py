@@ -1,0 +1,27 @@
+"""The runtime's own topics and services (the robot's are in `kuavo_deploy.robot.topics`)."""
+
+from __future__ import annotations
+
+INSTRUCTION = "/kuavo_policy/instruction"
+"""std_msgs/String, in: a task's name or an instruction."""
+SET_INSTRUCTION = "/kuavo_policy/set_instruction"
+"""kuavo_msgs/SetString: the same as a service that answers."""
+REFUSED = "/kuavo_policy/refused"
+"""std_msgs/String: why an instruction was not acted on."""
+EPOCH = "/kuavo_policy/epoch"
+"""std_msgs/String, latched, JSON: the instruction in force and its epoch; policy → executor."""
+PLAN = "/kuavo_policy/plan"
+"""trajectory_msgs/JointTrajectory: action chunks; header.frame_id is the epoch."""
+TASK = "/kuavo_policy/task"
+"""std_msgs/String, latched: the executor's acknowledgement; nothing older is executed after it."""
+
+ENABLE = "/kuavo_executor/enable"
+DISABLE = "/kuavo_executor/disable"
+RESET_FAULT = "/kuavo_executor/reset_fault"
+"""std_srvs/Trigger."""
+PAUSE = "/kuavo_executor/pause"
+"""std_srvs/SetBool."""
+DEADMAN = "/kuavo_executor/deadman"
+"""std_msgs/Empty: renews the operator's enable."""
+STATE = "/kuavo_executor/state"
+"""std_msgs/String, latched: 'state: reason'."""

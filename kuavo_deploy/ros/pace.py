@@ -1,0 +1,29 @@
+"""A steady rhythm by the wall clock: late ticks are not made up for, so commands never burst."""
+
+from __future__ import annotations
+
+from typing import Callable
+
+
+class Pace:
+    """Waits for the next tick.
+
+    Args:
+        period: between ticks [s].
+        clock: monotonic [s]. sleep: for so many seconds.
+    """
+
+    def __init__(
+        self, period: float, clock: Callable[[], float], sleep: Callable[[float], None]
+    ) -> None:
+        self._period, self._clock, self._sleep = period, clock, sleep
+        self._next = clock() + period
+
+    def wait(self) -> None:
+        """Until the next tick is due; at once if it is overdue, and the rhythm starts anew."""
+        now = self._clock()
+        if now < self._next:
+            self._sleep(self._next - now)
+            self._next += self._period
+        else:
+            self._next = now + self._period
