@@ -32,6 +32,7 @@ from kuavo_sim.ros.settings import Settings
 from kuavo_sim.ros.viewer import open_viewer
 from kuavo_sim.ros.world import World
 
+_CAMERA_NICENESS = 3
 STATE_PERIOD = 0.1
 DIAGNOSTICS_PERIOD = 1.0
 _PATIENCE = 10.0
@@ -95,6 +96,8 @@ class SimNode:
             self._world.step()
 
     def _run_cameras(self) -> None:
+        # on Linux a thread has its own niceness: images come late before joint states do
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _CAMERA_NICENESS)
         self._cameras.serve(lambda: not rospy.is_shutdown())
 
     def _guarded(self, work: Callable[[], None]) -> None:
