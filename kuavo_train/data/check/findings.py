@@ -43,8 +43,8 @@ def gaps(episode: Episode, fps: float) -> Iterator[tuple[str, str]]:
         yield ERROR, "frames are not numbered 0, 1, 2 …"
     off = np.abs(episode.timestamp - np.arange(n) / fps)
     if n and off.max() > 1e-3:
-        worst = int(np.argmax(off))
-        yield ERROR, f"gap: frame {worst} is at {episode.timestamp[worst]:.3f} s, not {worst / fps}"
+        first = int(np.argmax(off > 1e-3))
+        yield ERROR, f"gap: frame {first} is at {episode.timestamp[first]:.3f} s, not {first / fps}"
 
 
 def numbers(episode: Episode, limits: RobotLimits, fps: float) -> Iterator[tuple[str, str]]:
