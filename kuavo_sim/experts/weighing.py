@@ -7,17 +7,18 @@ import numpy as np
 from kuavo_sim.experts.base import Plan
 from kuavo_sim.experts.parcel import ParcelExpert
 from kuavo_sim.scenes.conveyor import BIN_HEIGHT, TABLE_TOP
-from kuavo_sim.scenes.scale import Reading
+from kuavo_sim.scenes.weighing import weighs_right
 
 BIN_YAW = -0.15
 LONGEST_WEIGHING = 4.0
 
 
 class WeighingExpert(ParcelExpert):
-    """Goes by the display: no weight held, to the scale; a weight held, to the bin."""
+    """Goes by the display: no weight shown, to the scale; its weight shown, to the bin."""
 
     def plan(self) -> Plan:
         """The loop over situations."""
+        patience = True
         while not self.scene.in_bin(self.sim) or self.holds:
             if self.out_of_reach:
                 return
@@ -25,15 +26,23 @@ class WeighingExpert(ParcelExpert):
                 yield from self._put_into_bin()
             elif self.holds:
                 yield from self._put_on_scale()
-            elif self.scene.touches(self.sim, "scale_platform") and not self._weighed:
+            elif self._lies_on_scale and not self._weighed and patience:
+                patience = False
                 yield from self.wait_until(lambda: self._weighed, LONGEST_WEIGHING)
             else:
+                patience = True
                 yield from self.pick()
         yield from self.retreat()
 
     @property
     def _weighed(self) -> bool:
-        return self.scene.scale.reading is Reading.HOLDING
+        return weighs_right(self.scene)
+
+    @property
+    def _lies_on_scale(self) -> bool:
+        # a parcel that leans on something else is put down anew
+        elsewhere = any(self.scene.touches(self.sim, part) for part in ("scale", "table"))
+        return self.scene.touches(self.sim, "scale_platform") and not elsewhere
 
     def _put_on_scale(self) -> Plan:
         scale = self.scene.scale

@@ -98,7 +98,8 @@ class ConveyorScene(Scene):
         self.scale.start(sim)
         bodies = sim.model.geom_bodyid
         self._geoms = {
-            name: np.flatnonzero(bodies == sim.model.body(name).id) for name in (PARCEL, *SUPPORTS)
+            name: np.flatnonzero(bodies == sim.model.body(name).id)
+            for name in (PARCEL, *SUPPORTS, "scale")
         }
         robot = sim.model.body(ROBOT).id
         self._geoms[ROBOT] = np.flatnonzero(sim.model.body_rootid[bodies] == robot)
@@ -141,7 +142,7 @@ class ConveyorScene(Scene):
         return self.held(sim) or self.touches(sim, ROBOT)
 
     def touches(self, sim: Simulation, body: str) -> bool:
-        """Does the parcel touch belt, table, scale_platform, tray, bin or the robot?"""
+        """Does the parcel touch belt, table, scale, scale_platform, tray, bin or the robot?"""
         pairs = sim.data.contact.geom[: sim.data.ncon]
         parcel, other = np.isin(pairs, self._geoms[PARCEL]), np.isin(pairs, self._geoms[body])
         return bool(np.any((parcel & other[:, ::-1]).any(axis=1)))
