@@ -16,6 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from kuavo_train.tasks import task_named
+
 DEMO_LIMIT = 600.0
 """A demo that takes longer is ended [s]."""
 _MARK = "demo: "
@@ -41,8 +43,10 @@ def run_demo(
         summary.json, and the folder under 'folder'.
 
     Raises:
+        UnknownTask: lists the tasks.
         DemoFailed: ROS is missing, or the simulation gave nothing to film.
     """
+    task = task_named(task).name
     roslaunch = shutil.which("roslaunch")
     if roslaunch is None:
         raise DemoFailed("roslaunch is not on PATH: source env.sh (. ./env.sh) first")
