@@ -66,7 +66,10 @@ def _alive(pid: int) -> bool:
 
 
 def _flush(folder: Path) -> None:
+    readable = folder.stat().st_mode & 0o666  # as the umask says; safetensors writes 0600
     for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            path.chmod(readable)
         _sync(path)
     _sync(folder)
 

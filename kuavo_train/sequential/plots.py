@@ -58,9 +58,9 @@ def _picture(
     left.set(title="training loss", xlabel="step", ylim=(0, None))
     steps = [v["step"] for v in content["validations"]]
     for task in plan.seen:
-        losses = [v["tasks"][task.name]["loss"] for v in content["validations"]]
+        scores = [v["tasks"][task.name]["loss"] for v in content["validations"]]
         (line,) = middle.plot(
-            steps, losses, marker="o", markersize=3, label=f"{task.id} {task.name}"
+            steps, scores, marker="o", markersize=3, label=f"{task.id} {task.name}"
         )
         middle.axhline(plan.limits[task.name], color=line.get_color(), linewidth=0.6, linestyle=":")
     middle.set(title="validation loss (dotted: limit)", xlabel="step", ylim=(0, None))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kuavo_train.errors import TrainingError
 from kuavo_train.sequential.plan import JOINT, StagePlan
 from kuavo_train.sequential.validation import Validation
 from kuavo_train.tasks import Task
@@ -101,6 +102,8 @@ def criteria(plan: StagePlan, scored: Validation, switches: bool | None) -> list
 
 def selection(validation: Validation, plan: StagePlan, rule: str) -> float:
     """The number that `best/` minimizes."""
+    if rule not in ("mean_seen", "new_task"):
+        raise TrainingError(f"validation.best is {rule!r}: choose from mean_seen, new_task")
     if rule == "new_task" and plan.name != JOINT:
         return validation.tasks[plan.new.name].loss
     losses = list(validation.losses().values())

@@ -6,6 +6,7 @@ dimensions (16 or 20); for some frames also sampled actions against recorded one
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -97,6 +98,12 @@ class Validator:
             name: evenly(tables[name].rows(episodes), int(settings.frames))
             for name, episodes in held_out.items()
         }
+
+    def alone(self) -> Validator:
+        """The same, with all the work in this process."""
+        whole = copy.copy(self)
+        whole._rank, whole._world = 0, 1
+        return whole
 
     def sums(self, model: FlowLoss, preprocess: Any, unnormalize: Any) -> dict[str, Tensor]:
         """This process's part: per task the sums and counts of loss, arms, hands, base: (4, 2)."""

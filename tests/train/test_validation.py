@@ -71,6 +71,15 @@ def test_early_stopping(curriculum, monkeypatch):
     )
     assert content["training_epochs"] == 3
     assert "stopping early" in (curriculum.output / "training.log").read_text()
+    best = (curriculum.output / STAGES[0] / "best" / "model.safetensors").read_bytes()
+    again = curriculum.train(
+        "task1_moving_grasp",
+        "sequential.stage1.epochs=9",
+        "validation.early_stopping=2",
+        "resume=true",
+    )
+    assert again["training_epochs"] == 3
+    assert (curriculum.output / STAGES[0] / "best" / "model.safetensors").read_bytes() == best
 
 
 def test_validation_uses_held_out_episodes_only(trained, monkeypatch, curriculum):
