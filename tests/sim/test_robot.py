@@ -67,7 +67,7 @@ def test_a_walk_to_where_it_stands_is_no_walk(robot):
 
 def test_arms_are_refused_while_it_walks_and_obeyed_in_stance_again(sim, robot):
     before = robot.arm_command
-    target = before + 0.2
+    target = before - 0.1
     robot.walk_to(0.1, 0.0, 0.0)
     refused = 0
     while robot.walking:
@@ -138,7 +138,7 @@ def test_the_torso_sways_while_it_walks_if_told_so_and_never_in_stance(sim, robo
     assert aside[0.0] < 1e-3 and 0.005 < aside[0.012] < 0.02
 
 
-def test_reaching_out_moves_the_base_by_less_than_millimetres(sim, robot):
+def test_reaching_out_hardly_moves_the_base(sim, robot):
     before, rest = robot.base_pose, robot.arm_command
     worst = 0.0
     for part in np.linspace(0.0, 1.0, 200):
