@@ -54,7 +54,7 @@ _TABLE_MATERIALS = ("wood", "white", "steel")
 class ConveyorScene(Scene):
     """What both tasks share: layout, randomization, machines and looks at the physical state."""
 
-    head = (-0.2, 0.52)
+    head = (-0.32, 0.52)
 
     def __init__(self, rng: np.random.Generator) -> None:
         super().__init__(rng)
