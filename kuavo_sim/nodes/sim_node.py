@@ -58,8 +58,9 @@ class SimNode:
         rospy.set_param("/kuavo_sim/task", settings.the_task.name)
         rospy.set_param("/kuavo_sim/seed", settings.seed)
         shutter = Shutter(_PATIENCE if settings.wait_for_images else 0.0)
+        origin = time.time_ns()
         self._pace = Pace(time.monotonic, settings.rate)
-        stamps = Stamps(self._pace, world.sim.timestep, follow_wall=not settings.clock)
+        stamps = Stamps(origin, self._pace, world.sim.timestep, follow_wall=not settings.clock)
         publishers = Publishers(settings, stamps, shutter, world.sim.timestep)
         world.listeners.append(publishers.on_step)
         if settings.viewer:

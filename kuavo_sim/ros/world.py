@@ -93,7 +93,8 @@ class World:
                 self.body.check_free(what)
                 apply(self.body)
             except Refused as refusal:
-                self.refusals[str(refusal)] += 1
+                # without the offending numbers: there are only so many reasons
+                self.refusals[str(refusal).split(", got")[0]] += 1
                 return str(refusal)
             return None
 

@@ -129,6 +129,15 @@ def test_walking_commands_must_be_finite(world: World, bad: float) -> None:
     assert not world.sim.robot.walking
 
 
+def test_reasons_are_counted_without_their_numbers(world: World) -> None:
+    external(world)
+    for first in range(5):
+        world.command(
+            "t", lambda b, first=first: b.arms.follow_poses([-first], np.zeros(14), world.now)
+        )
+    assert list(world.refusals.values()) == [5]
+
+
 def test_head_follows_degrees(world: World) -> None:
     world.command(topics.HEAD_COMMAND, lambda b: b.turn_head([20.0, 10.0]))
     run(world, 1.0)

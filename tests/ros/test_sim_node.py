@@ -286,6 +286,23 @@ def test_rosbag_record_writes_a_bag_that_rosbags_reads(
     assert all(count >= 3 for count in counts.values())
 
 
+def test_a_subscriber_that_hangs_does_not_stop_the_robot(robot: Client, ros_master: Any) -> None:
+    hanging = subprocess.Popen(
+        ["rostopic", "hz", topics.SENSORS, "/cam_h/color/image_raw/compressed"],
+        env=ros_master.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        time.sleep(2.0)
+        os.kill(hanging.pid, signal.SIGSTOP)
+        time.sleep(2.0)
+        robot.arrivals[topics.SENSORS].clear()
+        time.sleep(2.0)
+        assert len(robot.arrivals[topics.SENSORS]) > 200
+    finally:
+        hanging.kill()
+        hanging.wait()
+
+
 def test_a_killed_node_comes_back_on_the_same_master(
     running: Launch, robot: Client, roslaunch: Callable[..., Launch]
 ) -> None:

@@ -30,11 +30,12 @@ _HAND_STATES = {
 class Stamps:
     """Turns physics steps into stamps: never ahead of the clock, never back, evenly spaced.
 
-    Without /clock they follow the wall clock, and jump where real time was given up.
+    `origin` is the wall time [ns] of step 0. Without /clock they follow the wall clock, and jump
+    where real time was given up.
     """
 
-    def __init__(self, pace: Pace, timestep: float, follow_wall: bool) -> None:
-        self._origin = time.time_ns()
+    def __init__(self, origin: int, pace: Pace, timestep: float, follow_wall: bool) -> None:
+        self._origin = origin
         self._pace, self._follow_wall = pace, follow_wall
         self._step = round(timestep * 1e9)
 
