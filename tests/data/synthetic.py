@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -74,10 +74,7 @@ class Recipe:
     jitter: float = 0.0
     sparse_hands: bool = False
     move_flag: bool = True
-    sizes: tuple[int, int] = SIZE
-    receipt_delay: float = 0.0
     unfinished: bool = False
-    extra: dict[str, bytes] = field(default_factory=dict)
 
 
 def write(path: Path, recipe: Recipe | None = None) -> Path:

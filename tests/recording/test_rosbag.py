@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import rosgraph
 
 from kuavo_deploy.robot import topics
 from kuavo_train.data.check.run import check_dataset
@@ -34,6 +35,8 @@ SIMULATED = (
 def test_a_bag_of_the_real_rosbag_converts(ros_master: Any, tmp_path: Path) -> None:
     bag = tmp_path / "bags" / "real.bag"
     bag.parent.mkdir()
+    # the recorder follows the simulation's clock, as every node does with clock:=true
+    rosgraph.Master("/test").setParam("/use_sim_time", True)
     recorder = _start(["rosbag", "record", "-O", str(bag), *RECORDED], ros_master, tmp_path / "r")
     simulation = _start(
         ["roslaunch", "--wait", "kuavo_deploy", "sim.launch", *SIMULATED],

@@ -17,7 +17,6 @@ from kuavo_train.data.bags.errors import BagRefused
 from kuavo_train.data.bags.options import (
     ARM_COMMAND_TOPICS,
     AUTO,
-    STAMPS_HEADER,
     STAMPS_RECEIVED,
     Options,
 )
@@ -25,7 +24,10 @@ from kuavo_train.data.bags.scan import Scan
 from kuavo_train.data.bags.types import Decoder
 
 CLOCK_SKEW = 1_000_000_000
-"""Headers farther than this from the recorder's clock [ns] come from another clock."""
+"""Headers whose distance from the recorder's clock differs from the joint states' by more than
+this [ns] come from another clock."""
+SAME_CLOCK = 100_000_000
+"""Stamps that are received within this [ns] come from the recorder's clock."""
 REORDERED = 200_000_000
 """Messages late by no more than this [ns] were reordered on the way; more is a broken clock."""
 
@@ -104,10 +106,19 @@ def read_tracks(path: Path, options: Options) -> BagTracks:
             continue
         logs.setdefault(topic, _Log()).append(_stamp(message), raw.time, values)
     found.repairs += scan.repairs
+    offset = _robot_clock(logs.get(topics.SENSORS))
     for topic, log in logs.items():
         if topic not in found.problems:
-            _settle(found, topic, log, options)
+            _settle(found, topic, log, offset, options)
     return found
+
+
+def _robot_clock(sensors: _Log | None) -> int:
+    """How far the robot's (or a simulation's) clock is ahead of the recorder's [ns]."""
+    if sensors is None or not any(sensors.stamps):
+        return 0
+    offset = int(np.median(np.array(sensors.stamps) - np.array(sensors.received)))
+    return offset if abs(offset) > SAME_CLOCK else 0
 
 
 class _Log:
@@ -125,11 +136,11 @@ class _Log:
         self.values.extend(values)
 
 
-def _settle(found: BagTracks, topic: str, log: _Log, options: Options) -> None:
+def _settle(found: BagTracks, topic: str, log: _Log, offset: int, options: Options) -> None:
     """Choose the clock, put the messages in order, note what had to be repaired."""
     stamps = np.array(log.stamps, dtype=np.int64)
     received = np.array(log.received, dtype=np.int64)
-    times = _clock(found, topic, stamps, received, options)
+    times = _clock(found, topic, stamps, received, offset, options)
     values = np.array(log.values, dtype=np.float64).reshape(len(times), log.width)
     back = np.diff(times).min(initial=0)
     if back < -REORDERED:
@@ -146,20 +157,27 @@ def _settle(found: BagTracks, topic: str, log: _Log, options: Options) -> None:
 
 
 def _clock(
-    found: BagTracks, topic: str, stamps: np.ndarray, received: np.ndarray, options: Options
+    found: BagTracks,
+    topic: str,
+    stamps: np.ndarray,
+    received: np.ndarray,
+    offset: int,
+    options: Options,
 ) -> np.ndarray:
-    if options.stamps == STAMPS_RECEIVED or not stamps.any():
+    """The times of a topic's messages [ns], on the robot's clock unless all are as received."""
+    if options.stamps == STAMPS_RECEIVED:
+        return received
+    received = received + offset
+    if not stamps.any():
         return received
     skew = abs(int(np.median(stamps - received)))
     if options.stamps == AUTO and skew > CLOCK_SKEW:
         found.repairs.append(
-            f"{topic}: its stamps are {skew / 1e9:.1f} s off the recorder's clock, "
+            f"{topic}: its stamps are {skew / 1e9:.1f} s off the joint states', "
             "the times of receipt are used"
         )
         return received
-    if options.stamps in (AUTO, STAMPS_HEADER) and (stamps == 0).any():
-        return np.where(stamps == 0, received, stamps)
-    return stamps
+    return np.where(stamps == 0, received, stamps)
 
 
 def _stamp(message: Any) -> int:
