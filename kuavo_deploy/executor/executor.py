@@ -187,6 +187,17 @@ class Executor:
 
     # the operator
 
+    def use_limits(self, limits: RobotLimits) -> None:
+        """Other limits from the next enable on (the robot's URDF may come late).
+
+        Raises:
+            RuntimeError: a stream runs.
+        """
+        if self.stream.moving or self.supervisor.state not in SILENT:
+            raise RuntimeError("the limits cannot change while the arms are commanded")
+        settings = self.settings
+        self.stream = ArmStream(limits, settings.margin, settings.period, settings.speed)
+
     def enable(self, move_to_start: bool = False) -> Answer:
         """Take the arms over, after every check; optionally go to the task's start posture."""
         now = self._clock()
@@ -213,6 +224,10 @@ class Executor:
         """Leave FAULT for DISABLED."""
         return self.supervisor.reset(self._clock())
 
+    def why_not(self) -> str | None:
+        """What `enable` would answer now, if it would refuse."""
+        return self.supervisor.refusal(self.problems())
+
     def problems(self) -> list[str]:
         """Why the arms may not be taken over now."""
         now = self._clock()
@@ -222,6 +237,8 @@ class Executor:
         problems += [self._intruders(topic) for topic, names in self._foreign.items() if names]
         if self._deadman_expired(now):
             problems.append("the deadman is not held")
+        if self.stream.moving:
+            problems.append("the arms are still being stopped")
         arms = self.inputs.arms
         if arms is not None and self.stream.soft.excess(arms) > self.settings.reach_tolerance:
             problems.append("the arms are far outside their limits: another robot version?")

@@ -41,7 +41,7 @@ from kuavo_deploy.ros.arm_mode import take_arms
 from kuavo_deploy.ros.diagnostics import ERROR, OK, WARN, diagnostics, figures_text
 from kuavo_deploy.ros.master import UNREACHABLE, MasterLink
 from kuavo_deploy.ros.pace import Pace
-from kuavo_deploy.safety.limits import narrowed_by_urdf
+from kuavo_deploy.safety.limits import LimitsError, narrowed_by_urdf
 from kuavo_deploy.safety.states import Answer, State
 
 HANDS_EVERY = 5
@@ -65,8 +65,11 @@ class ExecutorNode:
         self._move_to_start = bool(rospy.get_param("~move_to_start", True))
         postures = load_start_postures(configs / "deploy" / "start_postures.yaml")
         self._lock = threading.Lock()
+        self._configured = load_limits(
+            int(rospy.get_param("~robot_version", 45)), configs / "robot"
+        )
         self._executor = Executor(
-            settings, _limits(configs), rospy.get_time, self._effector.state_topic,
+            settings, _narrowed(self._configured), rospy.get_time, self._effector.state_topic,
             postures, self._shadow, self._changed,
         )  # fmt: skip
         self._guarded = (topics.ARM_TRAJ, topics.ARM_TARGET_POSES, self._effector.command_topic)
@@ -172,15 +175,21 @@ class ExecutorNode:
 
     def _enable(self) -> Answer:
         with self._lock:
-            problems = self._executor.problems()
-        if problems:
-            return False, "not enabled: " + "; ".join(problems)
+            refused = self._executor.why_not()
+        if refused:
+            return False, refused
+        try:
+            limits = _narrowed(self._configured)
+        except LimitsError as error:
+            return False, f"not enabled: {error}"
         if not self._shadow:
             # asked outside the lock: the robot may take its time to answer
             done, why = take_arms()
             if not done:
                 return False, f"not enabled: {why}"
         with self._lock:
+            if self._executor.supervisor.state is State.DISABLED:
+                self._executor.use_limits(limits)
             return self._executor.enable(self._move_to_start and not self._shadow)
 
     def _enable_by_itself(self) -> None:
@@ -216,6 +225,7 @@ class ExecutorNode:
                 self._executor.figures.ticked(time.monotonic())
                 commands = self._executor.tick()
             self._publish(commands)
+        gc.unfreeze()
         rospy.loginfo(f"executor: {figures_text(self._summary())}")
 
     def _publish(self, commands: Commands) -> None:
@@ -291,14 +301,10 @@ def _array() -> Any:
     return DiagnosticArray
 
 
-def _limits(configs: Path) -> RobotLimits:
-    """Of the configured version, narrowed by the robot's URDF where it is on the master."""
-    limits = load_limits(int(rospy.get_param("~robot_version", 45)), configs / "robot")
+def _narrowed(limits: RobotLimits) -> RobotLimits:
+    """The configured limits, narrowed by the robot's URDF where it is on the master by now."""
     urdf = rospy.get_param(DESCRIPTION, None)
-    if urdf is None:
-        rospy.logwarn(f"no {DESCRIPTION}: the limits are the configured version's alone")
-        return limits
-    return narrowed_by_urdf(limits, urdf)
+    return limits if urdf is None else narrowed_by_urdf(limits, urdf)
 
 
 def main() -> int:

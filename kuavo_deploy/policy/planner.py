@@ -28,12 +28,14 @@ class PlannerSettings:
     step: between actions, one frame of the recordings. interval: between the starts of two
     inferences, at least; a slower policy plans as fast as it can.
     retry: after an error, at first; doubled at each further one up to max_retry.
+    patience: without an observation for so long, the executor is asked to hold.
     """
 
     step: float = 0.1
     interval: float = 0.5
     retry: float = 0.2
     max_retry: float = 5.0
+    patience: float = 0.5
 
 
 class Outcome(NamedTuple):
@@ -75,6 +77,7 @@ class Planner:
         self._instruction, self._clock, self._settings = instruction, clock, settings
         self._previous: Chunk | None = None
         self._errors = 0
+        self._seen_at = clock()
 
     def step(self) -> Outcome:
         """Plan once."""
@@ -86,15 +89,22 @@ class Planner:
             observation = self._look()
             chunk = self._infer(observation, announcement)
         except NotReady as problem:
-            self._previous = None
-            return self._stopped(str(problem), 0.05, stop=True)
+            return self._blind(str(problem), began)
         except Exception as error:  # a policy may fail in any way; the robot then holds
             self._errors += 1
             self._previous = None
             wait = min(self._settings.retry * 2 ** (self._errors - 1), self._settings.max_retry)
             return self._stopped(f"{type(error).__name__}: {error}", wait, stop=True)
         self._errors = 0
+        self._seen_at = began
         return self._handed_over(chunk, observation, began)
+
+    def _blind(self, problem: str, now: float) -> Outcome:
+        # a late image is no reason to stop: the plan in execution has its own maximum age
+        lasting = now - self._seen_at > self._settings.patience
+        if lasting:
+            self._previous = None
+        return self._stopped(problem, 0.02, stop=lasting)
 
     def _infer(self, observation: Observation, announcement: Announcement) -> Chunk:
         features = {

@@ -62,16 +62,21 @@ class Supervisor:
 
     def enable(self, now: float, move_to_start: bool, problems: list[str]) -> Answer:
         """Begin, unless something is wrong or somebody has paused."""
-        if self.state is State.FAULT:
-            return False, f"faulted: {self.faults[-1]}; reset the fault first"
-        if self.state is not State.DISABLED:
-            return False, f"already enabled ({self.state.value})"
-        problems = problems + [f"paused by {who}" for who in sorted(self._paused_by)]
-        if problems:
-            return False, "not enabled: " + "; ".join(problems)
+        refusal = self.refusal(problems)
+        if refusal:
+            return False, refusal
         self._start_pending = move_to_start
         self._begin(now, "enabled")
         return True, "enabled"
+
+    def refusal(self, problems: list[str]) -> str | None:
+        """Why `enable` is refused now, if it is."""
+        if self.state is State.FAULT:
+            return f"faulted: {self.faults[-1]}; reset the fault first"
+        if self.state is not State.DISABLED:
+            return f"already enabled ({self.state.value})"
+        problems = problems + [f"paused by {who}" for who in sorted(self._paused_by)]
+        return "not enabled: " + "; ".join(problems) if problems else None
 
     def disable(self, now: float, reason: str) -> Answer:
         """Stop; only `enable` begins again."""

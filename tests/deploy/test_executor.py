@@ -70,6 +70,32 @@ def test_enabling_is_refused_while_the_arms_are_far_outside_their_limits() -> No
     assert "another robot version" in why
 
 
+def test_limits_that_come_late_count_from_the_next_enable_and_never_in_motion() -> None:
+    world = World().running()
+    narrower = replace(LIMITS, upper=MIDDLE + 0.1)
+    with pytest.raises(RuntimeError, match="limits"):
+        world.executor.use_limits(narrower)
+    world.executor.disable()
+    world.run(0.5)
+    world.executor.use_limits(narrower)
+    world.executor.enable()
+    world.tick()
+    world.executor.on_plan(world.plan(MIDDLE + 0.5))
+    world.run(1.5)
+    assert np.abs(world.arms - (MIDDLE + 0.08)).max() < 1e-3
+
+
+def test_enabling_is_refused_until_the_last_motion_has_been_stopped() -> None:
+    world = World().running()
+    world.executor.on_plan(world.plan(np.linspace(MIDDLE, MIDDLE + 0.8, 20)))
+    world.run(0.6)
+    world.executor.disable()
+    world.tick(3)
+    assert world.executor.enable() == (False, "not enabled: the arms are still being stopped")
+    world.run(0.5)
+    assert world.executor.enable()[0]
+
+
 # plans
 
 

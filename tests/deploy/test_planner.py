@@ -95,8 +95,23 @@ def test_nothing_is_decoded_without_an_instruction_or_an_observation() -> None:
     world.announcement = Announcement("s:1", "weighing", "weigh it")
     world.broken = "wrist_cam_l is 0.50 s old, 0.30 s are allowed"
     outcome = world.planner.step()
-    assert (outcome.chunk, outcome.reason, outcome.stop) == (None, world.broken, True)
+    assert (outcome.chunk, outcome.reason) == (None, world.broken)
     assert world.decoded == []
+
+
+def test_the_executor_is_asked_to_hold_when_there_is_no_observation_for_a_while() -> None:
+    world = PolicyWorld(patience=0.5)
+    world.planner.step()
+    seen = world.now - world.policy.latency
+    world.broken = "head_cam_h is not there"
+    world.now = seen + 0.49
+    assert not world.planner.step().stop, "the plan in execution has its own maximum age"
+    world.now = seen + 0.51
+    assert world.planner.step().stop
+    world.broken = None
+    world.planner.step()
+    world.broken = "head_cam_h is not there"
+    assert not world.planner.step().stop
 
 
 def test_a_chunk_for_an_instruction_that_was_left_meanwhile_is_abandoned() -> None:
