@@ -24,13 +24,14 @@ class _AboveTheBar(logging.Handler):
 def start_logging(file: Path | None) -> None:
     """Log to the console and, appending, to `file`; None: say nothing (a helper process)."""
     stop_logging()
-    log.setLevel(logging.INFO)
+    log.setLevel(logging.DEBUG)
     log.propagate = False
     if file is None:
         log.addHandler(logging.NullHandler())
         return
     file.parent.mkdir(parents=True, exist_ok=True)
     console = _AboveTheBar()
+    console.setLevel(logging.INFO)  # the progress bar shows the rest
     console.setFormatter(logging.Formatter("%(message)s"))
     stream = logging.FileHandler(file, encoding="utf-8")
     stream.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
@@ -51,7 +52,7 @@ class Monitor:
     def __init__(
         self, folder: Path, title: str, steps: int, first: int, batch: int, active: bool
     ) -> None:
-        self._batch = batch
+        self._batch, self._steps = batch, steps
         self._writer = (
             SummaryWriter(str(folder / "tensorboard"), purge_step=first or None) if active else None
         )
@@ -83,6 +84,24 @@ class Monitor:
         """One optimizer step was done."""
         self._bar.set_postfix_str(f"loss {loss:.4f}, lr {rate:.2e}", refresh=False)
         self._bar.update(self._batch)
+
+    def point(self, step: int, loss: float, rate: float) -> None:
+        """A point of the training curves, and a line for who follows the log file."""
+        self.scalar("train/loss", loss, step)
+        self.scalar("train/lr", rate, step)
+        seen = self._bar.format_dict
+        speed = (seen["rate"] or seen["n"] / max(seen["elapsed"], 1e-9)) if self._writer else 0.0
+        if speed:
+            left = tqdm.format_interval((seen["total"] - seen["n"]) / speed)
+            log.debug(
+                "step %d/%d: loss %.4f, lr %.2e, %.1f samples/s, %s left",
+                step + 1,
+                self._steps,
+                loss,
+                rate,
+                speed,
+                left,
+            )
 
     def scalar(self, tag: str, value: float, step: int) -> None:
         """A point of a TensorBoard curve."""

@@ -97,8 +97,7 @@ class TrainingLoop:
             progress.step, progress.seconds = step + 1, time.monotonic() - began
             monitor.step(loss, rate)
             if step % settings.log_steps == 0:
-                monitor.scalar("train/loss", loss, step)
-                monitor.scalar("train/lr", rate, step)
+                monitor.point(step, loss, rate)
             epoch, rest = divmod(step + 1, settings.steps_per_epoch)
             stop = rest == 0 and epoch_end(epoch)
             if rest == 0 or (step + 1) % settings.save_steps == 0:

@@ -15,6 +15,7 @@ from kuavo_train.replay.strategies import ReplayStrategy, make_strategy
 from kuavo_train.tasks import Task, TaskRegistry
 
 JOINT = "joint"
+RESULTS = "training_results.json"
 
 
 @dataclass(frozen=True)
@@ -139,14 +140,17 @@ def _parent(config: DictConfig, seen: tuple[Task, ...], command: str) -> Path | 
     if len(seen) == 1:
         return None
     before = seen[-2]
-    path = Path(config.output_root) / before.folder / "best"
-    if not path.is_dir():
+    folder = Path(config.output_root) / before.folder
+    stage = f"stage {len(seen)} ({seen[-1].name}) starts from the model of task {before.id}"
+    run = f"run first\n  {command} task=tasks/{before.folder}"
+    if not (folder / "best").is_dir():
+        raise TrainingError(f"{stage} ({before.name}), which is not at {folder / 'best'}: {run}")
+    if (folder / "resume").is_dir() and not (folder / RESULTS).is_file():
         raise TrainingError(
-            f"stage {len(seen)} ({seen[-1].name}) starts from the model of task {before.id} "
-            f"({before.name}), which is not at {path}: run first\n"
-            f"  {command} task=tasks/{before.folder}"
+            f"{stage} ({before.name}), whose training did not end: {run} resume=true\n"
+            f"(or take it as it is: sequential.parent={folder / 'best'})"
         )
-    return path
+    return folder / "best"
 
 
 def data_root(config: DictConfig, task: Task) -> Path:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from kuavo_train.errors import TrainingError
-from kuavo_train.sequential.plan import JOINT, StagePlan
+from kuavo_train.sequential.plan import JOINT, RESULTS, StagePlan
 from kuavo_train.sequential.validation import Validation
 from kuavo_train.tasks import Task
 
-FILE = "training_results.json"
+FILE = RESULTS
 RETAINED, SLIGHT, SIGNIFICANT = "well retained", "slight degradation", "significant forgetting"
 SLIGHT_ABOVE, SIGNIFICANT_ABOVE = 0.05, 0.3
 """Rise of an earlier task's loss since the stage began, as a part of what it was."""

@@ -53,6 +53,7 @@ def kuavo(*arguments, **more):
     return call(sys.executable, "-m", "kuavo_cli.main", *arguments, **more)
 
 
+@pytest.mark.slow
 def test_kuavo_train_all(curriculum):
     """All four stages; a second call with --resume finds nothing left to do."""
     settings = [
@@ -74,19 +75,20 @@ def test_kuavo_train_all(curriculum):
     assert refused.stderr.startswith("kuavo: ")
 
 
-def test_base_inspect_and_relocate(trained, tmp_path):
+def test_inspect_and_relocate(trained, tmp_path, capsys):
+    from kuavo_cli.errors import UserError
+    from kuavo_train.cli import app
+
     run, _ = trained
     folder = tmp_path / "best"
     shutil.copytree(run.output / STAGES[1] / "best", folder)
-    shown = kuavo("train", "inspect", folder)
-    assert shown.returncode == 0
-    assert "task 2 weighing: 3 episodes trained on, 1 held out" in shown.stdout
-    assert kuavo("train", "relocate", folder).returncode == 0
+    app(["inspect", str(folder)], standalone_mode=False)
+    assert "task 2 weighing: 3 episodes trained on, 1 held out" in capsys.readouterr().out
+    app(["relocate", str(folder)], standalone_mode=False)
     assert json.loads((folder / "config.json").read_text())["vlm_model_name"] == f"{folder}/vlm"
     (folder / "config.json").write_text("{}")
-    broken = kuavo("train", "inspect", folder)
-    assert broken.returncode == 1
-    assert "config.json does not match its SHA-256" in broken.stderr
+    with pytest.raises(UserError, match=r"config\.json does not match its SHA-256"):
+        app(["inspect", str(folder)], standalone_mode=False)
 
 
 @pytest.mark.parametrize("arguments", [("--size", "giant"), ("--size", "nano", "--out", ".")])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -62,6 +63,7 @@ def test_log_tells_losses_forgetting_and_criteria(trained):
     assert "task 1 (moving_grasp) validation loss < 0.5" in text
     assert "the model switches between its tasks by language" in text
     assert "parameters are trained" in text
+    assert re.search(r"step 3/4: loss \d\.\d+, lr \S+, [\d.]+ samples/s, \d\d:\d\d left", text)
 
 
 def test_guides_snippet(trained):

@@ -55,6 +55,18 @@ def test_a_missing_earlier_stage_names_the_command(curriculum):
     ) in str(raised.value)
 
 
+def test_an_unfinished_earlier_stage_is_resumed_first(curriculum, monkeypatch):
+    spoil(monkeypatch, 4, lambda out: out * float("nan"))
+    with pytest.raises(TrainingError, match="not finite"):
+        curriculum.train("task1_moving_grasp")
+    monkeypatch.undo()
+    message = r"did not end: run first\n.*task=tasks/task1_moving_grasp resume=true"
+    with pytest.raises(TrainingError, match=message):
+        curriculum.train("task2_weighing")
+    curriculum.train("task1_moving_grasp", "resume=true")
+    curriculum.train("task2_weighing")
+
+
 @pytest.mark.parametrize(
     ("setting", "message"),
     [

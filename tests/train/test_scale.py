@@ -102,6 +102,7 @@ def test_float32_by_default(whole):
     assert {t.dtype for t in weights(whole).values()} == {torch.float32}
 
 
+@pytest.mark.slow
 def test_mixed_precision_computes_in_half_and_keeps_float32_weights(whole, tmp_path, recorded):
     """In a process of its own: accelerate fixes the precision once per process."""
     run = Curriculum(tmp_path / "mixed", recorded, _base(whole))
