@@ -6,11 +6,19 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 
-def launch_commands(root: Path) -> list[list[str]]:
-    """File name and required arguments (given as 1) of each launch file."""
+def launch_commands(root: Path, checkpoint: Path) -> list[list[str]]:
+    """File name and arguments of each launch file: required ones are given as 1.
+
+    A launch file that takes a checkpoint checks it while it is read: `checkpoint`, a folder, is
+    made to look like one.
+    """
+    (checkpoint / "manifest.json").write_text("{}")
     commands = []
     for path in sorted((root / "launch").glob("*.launch")):
         arguments = ElementTree.parse(path).getroot().findall("arg")
         required = [arg for arg in arguments if not {"default", "value"} & set(arg.keys())]
-        commands.append([path.name, *(f"{arg.get('name')}:=1" for arg in required)])
+        given = [f"{arg.get('name')}:=1" for arg in required]
+        if any(arg.get("name") == "checkpoint" for arg in arguments):
+            given.append(f"checkpoint:={checkpoint}")
+        commands.append([path.name, *given])
     return commands

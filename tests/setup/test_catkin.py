@@ -74,7 +74,7 @@ def test_roslaunch_resolves_the_package_there(workspace: Path, root: Path, space
     found = bash(f". {space}/setup.bash; rospack find kuavo_deploy", PLAIN, workspace).strip()
     assert Path(found).is_relative_to(workspace)
     assert (Path(found) / "configs").is_dir()
-    for command in launch_commands(root):
+    for command in launch_commands(root, tmp_path_factory.mktemp("checkpoint")):
         script = f". {space}/setup.bash; roslaunch --files kuavo_deploy {' '.join(command)}"
         out = bash(script, PLAIN, workspace)
         assert Path(out.splitlines()[0]).is_relative_to(workspace)

@@ -92,8 +92,10 @@ def test_the_package_is_found_at_once(ros_master: Master, root: Path) -> None:
     assert time.monotonic() - start < 2.0
 
 
-def test_every_launch_file_of_the_project_parses(ros_master: Master, root: Path) -> None:
-    commands = launch_commands(root)
+def test_every_launch_file_of_the_project_parses(
+    ros_master: Master, root: Path, tmp_path: Path
+) -> None:
+    commands = launch_commands(root, tmp_path)
     assert commands
     for name, *arguments in commands:
         command = ["roslaunch", "--files", "kuavo_deploy", name, *arguments]
