@@ -46,6 +46,8 @@ from kuavo_deploy.safety.states import Answer, State
 
 HANDS_EVERY = 5
 """Hands are commanded at every fifth tick: their controllers are slower than the arms'."""
+COMMAND_QUEUE = 10
+"""Commands that may wait for a slow connection: a tenth of a second of arm commands."""
 WATCH_PERIOD = 0.5
 DESCRIPTION = "/humanoid_description"
 _LEVELS = {State.RUN: OK, State.READY: OK, State.MOVE_TO_START: OK, State.FAULT: ERROR}
@@ -90,7 +92,8 @@ class ExecutorNode:
     def _effects(self, topic: str, kind: Any) -> rospy.Publisher | None:
         if self._shadow:
             return None
-        return rospy.Publisher(topic, kind, queue_size=1, tcp_nodelay=True)
+        # a full queue would drop samples out of the bounded stream, and with them the bound
+        return rospy.Publisher(topic, kind, queue_size=COMMAND_QUEUE, tcp_nodelay=True)
 
     def _subscribe(self) -> None:
         def on(topic: str, kind: Any, handle: Callable[[Any], None], queue: int = 1) -> None:

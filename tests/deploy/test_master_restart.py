@@ -46,8 +46,8 @@ class Island:
         return process
 
     def master(self) -> subprocess.Popen[bytes]:
-        """A bare rosmaster: killed, nothing else dies with it."""
-        return self.start("rosmaster", "--core", "-p", str(self.port))
+        """A roscore in a session of its own: killed, nothing else dies with it."""
+        return self.start("roscore", "-p", str(self.port))
 
     def ask(self, *command: str) -> str:
         try:
@@ -101,7 +101,7 @@ def test_the_robot_goes_on_without_the_master_and_is_found_again_after_it(island
     )  # fmt: skip
     island.start(sys.executable, str(HERE / "chunk_source.py"), "wave", "weighing")
     until(lambda: island.state() == "run", "it runs", 60)
-    master.kill()
+    os.killpg(master.pid, signal.SIGKILL)
     master.wait()
     time.sleep(3.0)
     island.master()

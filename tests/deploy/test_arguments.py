@@ -1,0 +1,71 @@
+"""Launch arguments are checked before anything starts; a wrong one says what is valid."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from kuavo_deploy.policy.arguments import main
+from kuavo_deploy.policy.settings import load_policy_settings
+
+GOOD = ["end_effector=claw", "robot_version=45", "instruction="]
+
+
+@pytest.mark.parametrize("said", ["weighing", "2", "快递袋称重", "task2_weighing", " Weighing "])
+def test_a_task_may_be_named_in_every_way(said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([f"task={said}", *GOOD]) == 0
+    assert capsys.readouterr().out == "weighing"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("task=weihing", "choose from 1 moving_grasp"),
+        ("checkpoint=/nowhere", "no checkpoint at /nowhere"),
+        ("end_effector=hook", "unknown end effector 'hook': choose from"),
+        ("robot_version=99", "no limits for robot version 99"),
+        ("robot_version=new", "a number such as 45"),
+        (f"instruction={'x' * 500}", "at most 400 characters"),
+    ],
+)
+def test_a_wrong_argument_is_named_with_what_is_valid(
+    wrong: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["task=weighing", wrong]) == 1
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.ros
+def test_a_wrong_task_stops_the_launch_with_the_right_ones(
+    shell_environment: dict[str, str],
+) -> None:
+    done = subprocess.run(
+        ["roslaunch", "--dump-params", "kuavo_deploy", "policy.launch", "task:=weihing"],
+        env=shell_environment, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode != 0
+    for name in ("moving_grasp", "weighing", "placement", "sorting"):
+        assert name in done.stdout + done.stderr
+
+
+def test_the_policy_s_settings_that_ship_load_and_wrong_ones_are_named(
+    root: Path, tmp_path: Path
+) -> None:
+    settings = load_policy_settings(root / "configs" / "deploy" / "policy.yaml")
+    assert (settings.continuation, settings.planner.step) == ("rtc", 0.1)
+    assert settings.observations.age_of("hands") == 1.0
+    file = tmp_path / "policy.yaml"
+    for text, said in (
+        ("continuation: magic", "choose from blend, rtc"),
+        ("instructions: any", "choose from known, nearest, free"),
+        ("dtype: int8", "choose from float32, bfloat16"),
+        ("intervall: 1", "unknown intervall"),
+        ("interval: 0", "interval must be in"),
+        ("observations: {max_age: {hands: -1}}", "max_age of hands must be in"),
+        ("observations: {age: 1}", "unknown age"),
+    ):
+        file.write_text(text)
+        with pytest.raises(ValueError, match=said):
+            load_policy_settings(file)
