@@ -71,7 +71,7 @@ def test_it_enables_itself_in_the_simulation_and_executes_chunks(rig: Any) -> No
 def test_the_service_switches_and_answers_after_the_acknowledgement(rig: Any) -> None:
     heard = len(rig.acknowledged)
     assert say("4") == (True, "sorting")
-    assert rig.acknowledged[heard:] == ["sorting"]
+    rig.until(lambda: rig.acknowledged[heard:] == ["sorting"], "acknowledged")
 
 
 def test_the_topic_switches_too(rig: Any) -> None:
@@ -100,7 +100,9 @@ def test_what_is_not_an_instruction_is_refused_and_the_old_task_goes_on(
 
 
 def test_a_killed_policy_comes_back_with_the_task_that_was_said_last(rig: Any) -> None:
+    heard = len(rig.acknowledged)
     assert say("sorting")[0]
+    rig.until(lambda: rig.acknowledged[heard:] == ["sorting"], "acknowledged")
     uri = rosgraph.Master("/operator").lookupNode("/kuavo_policy")
     pid = int(xmlrpc.client.ServerProxy(uri).getPid("/operator")[2])
     heard = len(rig.acknowledged)
