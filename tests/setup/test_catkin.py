@@ -70,12 +70,18 @@ def workspace(
 
 
 @pytest.mark.parametrize("space", ["devel", "install"])
-def test_roslaunch_resolves_the_package_there(workspace: Path, root: Path, space: str) -> None:
+def test_roslaunch_resolves_the_package_there(
+    workspace: Path, root: Path, tmp_path: Path, space: str
+) -> None:
     found = bash(f". {space}/setup.bash; rospack find kuavo_deploy", PLAIN, workspace).strip()
     assert Path(found).is_relative_to(workspace)
     assert (Path(found) / "configs").is_dir()
-    for command in launch_commands(root, tmp_path_factory.mktemp("checkpoint")):
-        script = f". {space}/setup.bash; roslaunch --files kuavo_deploy {' '.join(command)}"
+    for command in launch_commands(root, tmp_path):
+        # launch files run checks with the Python that comes first: the environment's
+        script = (
+            f". {space}/setup.bash; PATH={root}/.venv/bin:$PATH "
+            f"roslaunch --files kuavo_deploy {' '.join(command)}"
+        )
         out = bash(script, PLAIN, workspace)
         assert Path(out.splitlines()[0]).is_relative_to(workspace)
 
