@@ -96,7 +96,7 @@ class TrainingLoop:
                 raise out_of_memory(settings.batch, self._accelerator.device) from error
             progress.step, progress.seconds = step + 1, time.monotonic() - began
             monitor.step(loss, rate)
-            if step % settings.log_steps == 0:
+            if step % settings.log_steps == 0 or step + 1 == len(self._mixture):
                 monitor.point(step, loss, rate)
             epoch, rest = divmod(step + 1, settings.steps_per_epoch)
             stop = rest == 0 and epoch_end(epoch)

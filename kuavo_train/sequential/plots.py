@@ -56,9 +56,10 @@ def _picture(
         smooth = np.convolve(losses, np.ones(width) / width, mode="valid")
         left.plot(at[width - 1 :], smooth, color="#1f5fa8")
     left.set(title="training loss", xlabel="step", ylim=(0, None))
-    steps = [v["step"] for v in content["validations"]]
+    steps = [0, *(v["step"] for v in content["validations"])]
     for task in plan.seen:
         scores = [v["tasks"][task.name]["loss"] for v in content["validations"]]
+        scores.insert(0, content["start_validation"][str(task.id)])
         (line,) = middle.plot(
             steps, scores, marker="o", markersize=3, label=f"{task.id} {task.name}"
         )
