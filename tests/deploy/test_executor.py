@@ -487,3 +487,12 @@ def test_moving_to_the_start_is_taken_up_again_after_an_interruption() -> None:
     world.run(0.5)
     world.executor.resume()
     assert world.state == "move_to_start"
+
+
+def test_in_shadow_nobody_follows_and_nobody_is_blamed() -> None:
+    world = World(shadow=True)
+    world.follows = False
+    world.running()
+    world.executor.on_plan(world.plan(MIDDLE + 0.6))
+    world.run(1.5)
+    assert world.state == "run"

@@ -37,6 +37,7 @@ class World:
     now: float = 1000.0
     follows: bool = True
     sensing: bool = True
+    shadow: bool = False
 
     def __post_init__(self) -> None:
         self.arms = MIDDLE.copy()
@@ -46,8 +47,9 @@ class World:
         self.walk_target: np.ndarray | None = None
         self.sent: list[Commands] = []
         self.executor = Executor(
-            self.settings, self.limits, lambda: self.now, start_postures=self.postures
-        )
+            self.settings, self.limits, lambda: self.now,
+            start_postures=self.postures, shadow=self.shadow,
+        )  # fmt: skip
         self.number = 0
         self.sense()
 
