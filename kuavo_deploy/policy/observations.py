@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import bisect
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -95,6 +95,12 @@ class _Source(Generic[Value]):
             raise NotReady(f"{why} ({self.refused})" if self.refused else why)
         return stamp, value
 
+    def newest_first(self, now: float, max_age: float) -> Iterator[tuple[float, Value]]:
+        for stamp, value in reversed(self._messages):
+            if now - stamp > max_age:
+                return
+            yield stamp, value
+
     def nearest(self, stamp: float) -> tuple[float, Value]:
         stamps = [message[0] for message in self._messages]
         right = bisect.bisect_left(stamps, stamp)
@@ -158,7 +164,7 @@ class ObservationBuffer:
         return [*self._images.values(), self._joints, self._hands]
 
     def snapshot(self, now: float) -> Observation:
-        """The newest observation.
+        """The newest observation whose messages belong together.
 
         Raises:
             NotReady: a source is missing or stale, or its messages do not belong together.
@@ -166,7 +172,17 @@ class ObservationBuffer:
         settings = self.settings
         for source in self._sources():
             source.newest(now, settings.age_of(source.name))
-        stamp, jpeg = self._images[self._leader].newest(now, settings.age_of(self._leader))
+        leader = self._images[self._leader]
+        problem: NotReady | None = None
+        for stamp, jpeg in leader.newest_first(now, settings.age_of(self._leader)):
+            # the newest head image may be there before the others of the same moment
+            try:
+                return self._around(stamp, jpeg)
+            except NotReady as apart:
+                problem = problem or apart
+        raise problem or NotReady(f"{self._leader} is not there")
+
+    def _around(self, stamp: float, jpeg: bytes) -> Observation:
         skews: dict[str, float] = {}
         jpegs = {self._leader: jpeg}
         for name in self.cameras:

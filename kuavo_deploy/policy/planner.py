@@ -87,6 +87,8 @@ class Planner:
         began = self._clock()
         try:
             observation = self._look()
+            if self._has_planned_from(observation, announcement):
+                return Outcome(None, "", 0.01)
             chunk = self._infer(observation, announcement)
         except NotReady as problem:
             return self._blind(str(problem), began)
@@ -98,6 +100,10 @@ class Planner:
         self._errors = 0
         self._seen_at = began
         return self._handed_over(chunk, observation, began)
+
+    def _has_planned_from(self, observation: Observation, announcement: Announcement) -> bool:
+        previous = self._current_previous(announcement)
+        return previous is not None and observation.stamp <= previous.stamp
 
     def _blind(self, problem: str, now: float) -> Outcome:
         # a late image is no reason to stop: the plan in execution has its own maximum age

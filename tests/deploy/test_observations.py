@@ -74,10 +74,22 @@ def test_the_bounds_are_each_source_s_own() -> None:
 
 
 def test_messages_that_do_not_belong_together_are_refused() -> None:
-    buffer = filled()
+    buffer = ObservationBuffer(CAMERAS, ObservationSettings())
+    speak(buffer, NOW, without="head_cam_h")
     buffer.on_image("head_cam_h", b"newer", NOW + 0.1, NOW + 0.1)
     with pytest.raises(NotReady, match="wrist_cam_l is 100 ms from the head camera's image"):
         buffer.snapshot(NOW + 0.1)
+
+
+def test_a_head_image_that_is_ahead_of_the_others_waits_for_them() -> None:
+    buffer = filled()
+    buffer.on_image("head_cam_h", b"newer", NOW + 0.1, NOW + 0.1)
+    assert buffer.snapshot(NOW + 0.1).stamp == NOW, "the last moment of which all is there"
+    speak(buffer, NOW + 0.1, without="head_cam_h")
+    assert buffer.snapshot(NOW + 0.11).jpegs["head_cam_h"] == b"newer"
+    speak(buffer, NOW + 0.5, without="wrist_cam_l")
+    with pytest.raises(NotReady, match="wrist_cam_l is 0.4"):
+        buffer.snapshot(NOW + 0.5)
 
 
 @pytest.mark.parametrize(

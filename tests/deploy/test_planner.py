@@ -198,6 +198,14 @@ def test_real_time_chunking_gives_the_sampler_the_measured_delay_and_what_remain
     assert np.allclose(asked["prev_chunk_left_over"][:, 0], np.arange(5, 10))
 
 
+def test_nothing_is_planned_twice_from_one_observation() -> None:
+    world = PolicyWorld()
+    world.planner.step()
+    world.now -= world.policy.latency
+    assert world.planner.step() == (None, "", 0.01, False)
+    assert len(world.policy.seen) == 1
+
+
 def test_a_switch_begins_freely() -> None:
     world = PolicyWorld(RealTimeChunking())
     world.planner.step()
