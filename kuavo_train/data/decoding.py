@@ -14,8 +14,8 @@ import numpy as np
 def decoder() -> str:
     """LeRobot's name of a decoder that works here: torchcodec where it loads, else pyav.
 
-    torchcodec needs FFmpeg's shared libraries, which a fresh machine does not have; PyAV brings
-    its own.
+    torchcodec needs FFmpeg's shared libraries, which `make setup` installs where it may; PyAV
+    brings its own.
     """
     try:
         import torchcodec.decoders  # noqa: F401

@@ -4,9 +4,9 @@
 ROS_ROOT_DIR="${KUAVO_ROS_ROOT:-/opt/ros/noetic}"
 
 # A venv for uv, a compiler (one locked package, evdev, has no wheel; catkin wants one too), and
-# rendering without a screen.
+# rendering without a screen. ffmpeg for its libraries, with which lerobot decodes videos.
 BASE_PACKAGES=(ca-certificates python3 python3-venv python3-pip python3-dev g++
-    libegl1 libosmesa6 libgl1 libgl1-mesa-dri)
+    libegl1 libosmesa6 libgl1 libgl1-mesa-dri ffmpeg)
 # ROS 1 in Debian's archive.
 ROS_PACKAGES=(ros-core rosbash rospack-tools catkin
     python3-rospy python3-roslaunch python3-rostest python3-rosbag
@@ -68,7 +68,7 @@ install_system_packages() {
         *) [[ " ${missing[*]} " != *" ros-core "* ]] ||
             explain "the archive offers no ROS 1 package (Debian 12 does; on Ubuntu 20.04 install ROS Noetic first): apt-get update" ;;
     esac
-    say "system packages: installing ${#missing[@]} (ROS 1, rendering libraries)"
+    say "system packages: installing ${#missing[@]} (ROS 1, rendering and video libraries)"
     quietly as_root apt-get install -y --no-install-recommends -o Acquire::Retries=3 "${missing[@]}" ||
         explain "installing the system packages"
     say "system packages: done"
