@@ -8,10 +8,9 @@ import cv2
 import numpy as np
 
 from kuavo_deploy.robot import layout, topics
-from kuavo_deploy.robot.end_effectors import DexHand, EndEffector, Gripper2F85, get_end_effector
-from kuavo_deploy.robot.end_effectors.dexhand import FINGERS, FULL_SCALE, OPPOSITION
-from kuavo_deploy.robot.end_effectors.gripper_2f85 import STATE_SCALE
+from kuavo_deploy.robot.end_effectors import EndEffector, get_end_effector
 from kuavo_sim.recording.robot_bag import NANOSECONDS, RobotBag
+from kuavo_sim.ros.depth import encode_depth
 from kuavo_sim.simulation import Simulation
 
 EPOCH = 1_700_000_000
@@ -98,7 +97,7 @@ class SimBag:
         arms, hands, base = layout.split(sim.command)
         self._bag.arm_traj(time, arms)
         self._bag.hand_command(self._effector, time, hands)
-        self._bag.hand_state(self._effector, time, _state(self._effector, robot.hand_closures))
+        self._bag.hand_state(self._effector, time, self._effector.state(robot.hand_closures))
         self._bag.odometry(time, robot.base_pose, robot.base_velocity)
         if base is not None:
             self._bag.arm_traj(time, arms, topics.ARM_TRAJ_SYNCED)
@@ -118,21 +117,4 @@ class SimBag:
             cameras = zip(topics.CAMERAS, topics.DEPTH_TOPICS.values(), strict=True)
             for camera, topic in cameras:
                 depth = sim.render_depth(camera, height, width)
-                self._bag.image(topic, time, compressed_depth(depth), "16UC1; compressedDepth png")
-
-
-def compressed_depth(depth: np.ndarray) -> bytes:
-    """`compressedDepth` of depth, shape (H, W) [m]: a 12-byte header and a 16-bit PNG in mm."""
-    millimetres = np.clip(np.rint(depth * 1e3), 0, np.iinfo(np.uint16).max).astype(np.uint16)
-    return bytes(12) + cv2.imencode(".png", millimetres)[1].tobytes()
-
-
-def _state(effector: EndEffector, closures: np.ndarray) -> np.ndarray:
-    """Closures, shape (2,), in the numbers of the effector's state topic."""
-    if isinstance(effector, Gripper2F85):
-        return closures * STATE_SCALE
-    if isinstance(effector, DexHand):
-        hands = np.repeat(closures[:, None] * FULL_SCALE, FINGERS, axis=1)
-        hands[:, OPPOSITION] = FULL_SCALE
-        return hands.reshape(-1)
-    return effector.command(closures)
+                self._bag.image(topic, time, encode_depth(depth), "16UC1; compressedDepth png")

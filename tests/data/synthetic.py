@@ -11,7 +11,7 @@ import numpy as np
 from kuavo_deploy.robot import layout, topics
 from kuavo_deploy.robot.end_effectors import get_end_effector
 from kuavo_sim.recording.robot_bag import RobotBag
-from kuavo_sim.recording.sim_bag import _state, compressed_depth
+from kuavo_sim.ros.depth import encode_depth
 
 START = 1_700_000_000_000_000_000
 MS = 1_000_000
@@ -137,7 +137,7 @@ def _commands(bag: RobotBag, recipe: Recipe, t: float, time: int) -> None:
     if topics.ARM_TRAJ not in recipe.without:
         bag.arm_traj(time, arm_targets(t))
     if effector.state_topic not in recipe.without:
-        bag.hand_state(effector, time, _state(effector, closures(t)))
+        bag.hand_state(effector, time, effector.state(closures(t)))
     sparse = recipe.sparse_hands and abs(t - 0.5) > 1e-6
     if effector.command_topic not in recipe.without and not sparse:
         bag.hand_command(effector, time, closure_targets(t))
@@ -167,4 +167,4 @@ def _images(bag: RobotBag, recipe: Recipe, t: float, time: int) -> None:
     if recipe.depth:
         for topic in topics.DEPTH_TOPICS.values():
             depth = np.full(SIZE, 0.5 + 0.1 * t)
-            bag.image(topic, time, compressed_depth(depth), "16UC1; compressedDepth png")
+            bag.image(topic, time, encode_depth(depth), "16UC1; compressedDepth png")
