@@ -27,6 +27,7 @@ class State(Enum):
 
 
 SILENT = frozenset({State.DISABLED, State.PAUSED, State.FAULT})
+_WAITING = "no fresh plan since: "
 Answer = Tuple[bool, str]
 """Was it done, and what there is to say."""
 
@@ -132,14 +133,20 @@ class Supervisor:
         if self.state in (State.MOVE_TO_START, State.READY, State.RUN):
             self.holds[reason_kind(reason)] = self.holds.get(reason_kind(reason), 0) + 1
             self._enter(State.HOLD, reason, now)
+        elif self.state is State.HOLD and reason not in self.reason:
+            self.reason = reason
 
     def clear(self, now: float) -> None:
         """Nothing is missing any more: go on to the start posture, if that was interrupted.
 
         Otherwise a HOLD ends with the next plan.
         """
-        if self.state is State.HOLD and self._start_pending:
+        if self.state is not State.HOLD:
+            return
+        if self._start_pending:
             self._begin(now, f"recovered from: {self.reason}")
+        elif not self.reason.startswith(_WAITING):
+            self.reason = _WAITING + self.reason
 
     def run(self, now: float) -> None:
         """Nothing is missing and there is a plan."""

@@ -33,21 +33,17 @@ def rig(ros_master: Any, root: Path, tmp_path_factory: pytest.TempPathFactory) -
     folder = tmp_path_factory.mktemp("policy")
     postures = yaml.safe_load((root / "configs/deploy/start_postures.yaml").read_text())
     checkpoint = write_tiny_checkpoint(folder / "best", np.array(postures["weighing"]))
-    settings = folder / "policy.yaml"
-    # a machine that renders and infers on two cores is late with everything
-    settings.write_text(
-        "interval: 1.0\nobservations: {default_max_age: 2.0, default_max_skew: 0.5}\n"
-    )
     rig = Rig(ros_master.environment, folder)
     try:
         rig.launch(
-            "policy.launch", "task:=快递袋称重", "sim:=true", f"checkpoint:={checkpoint}",
-            f"config:={settings}", "device:=cpu",
+            "policy.launch", "task:=快递袋称重", "sim:=true", "clock:=true",
+            f"checkpoint:={checkpoint}", "device:=cpu",
         )  # fmt: skip
         rig.until(lambda: "weighing" in rig.acknowledged, "the first acknowledgement", LOADING)
         yield rig
     finally:
         rig.end_all()
+        rospy.set_param("/use_sim_time", False)
 
 
 def say(text: str) -> tuple[bool, str]:
