@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import time
+import xmlrpc.client
 from collections.abc import Callable
 from pathlib import Path
 
@@ -59,8 +60,13 @@ class Island:
         return process
 
     def master(self) -> subprocess.Popen[bytes]:
-        """A roscore in a session of its own: killed, nothing else dies with it."""
+        """A roscore in a session of its own: when it ends, nothing else does."""
         return self.start("roscore", "-p", str(self.port))
+
+    def kill_master(self) -> None:
+        """kill −9 of the master itself; roscore, its parent, then ends too."""
+        api = xmlrpc.client.ServerProxy(self.environment["ROS_MASTER_URI"])
+        os.kill(int(api.getPid("/test")[2]), signal.SIGKILL)
 
     def ask(self, *command: str) -> str:
         try:

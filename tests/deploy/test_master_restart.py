@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -33,9 +31,10 @@ def test_the_robot_goes_on_without_the_master_and_is_found_again_after_it(island
     )  # fmt: skip
     island.start(sys.executable, str(HERE / "chunk_source.py"), "wave", "weighing")
     until(lambda: island.state() == "run", "it runs", 60)
-    os.killpg(master.pid, signal.SIGKILL)
-    master.wait()
-    time.sleep(3.0)
+    island.kill_master()
+    master.wait(30)
+    assert island.ask("rosparam", "get", "/run_id") == "", "there is no master now"
+    time.sleep(1.0)
     island.master()
     until(lambda: island.state() == "run", "it still runs, and can be found", 40)
     answer = island.ask("rosservice", "call", "/kuavo_executor/disable")
