@@ -67,7 +67,7 @@ class SimNode:
             world.listeners.append(open_viewer())
         self._cameras = Cameras(shutter, settings.cameras, publishers.image, publishers.wanted)
         self._reports = Reports(world, settings, self._pace, publishers, shutter)
-        self._pilot = Pilot(world, settings.effector) if settings.expert else None
+        self._pilot = Pilot(world, settings.effector, stamps) if settings.expert else None
         self._failed = threading.Event()
 
     def run(self) -> int:

@@ -25,10 +25,13 @@ class Command:
     """What is to be published now; None: nothing on that topic.
 
     arms: (14,) [rad]. hands: (2,) closures. walk: pose in the odom frame. stand: stop walking.
+    in_force: the whole command that the robot has been given by now, (16,) or (20,) as an action;
+    at the end of a control period it is that period's action.
     """
 
     arms: np.ndarray | None
     hands: np.ndarray
+    in_force: np.ndarray
     walk: layout.Base | None = None
     stand: bool = False
 
@@ -60,12 +63,15 @@ class ExpertDriver:
             self._from, self._to = self._to, self._expert.act()
         elif within % self._steps_per_command:
             return None
-        part = (within + self._steps_per_command) / self._steps_per_action
-        arms, hands, _ = layout.split(self._from + (self._to - self._from) * part)
+        arms, hands, _ = layout.split(self._between(within + self._steps_per_command))
         base = layout.split(self._to).base if within == 0 else None
         walk, stand = self._walk(base)
         moving = self._walking_to is not None or self._sim.robot.walking
-        return Command(None if moving else arms, hands, walk, stand)
+        return Command(None if moving else arms, hands, self._between(within), walk, stand)
+
+    def _between(self, step: int) -> np.ndarray:
+        """The command `step` physics steps into the control period."""
+        return self._from + (self._to - self._from) * (step / self._steps_per_action)
 
     def _walk(self, base: layout.Base | None) -> tuple[layout.Base | None, bool]:
         if base is None:

@@ -1,4 +1,8 @@
-"""The expert at the robot's topics: switches to mode 2, then publishes what a policy would."""
+"""The expert at the robot's topics: switches to mode 2, then publishes what a policy would.
+
+In walking tasks `/kuavo_arm_traj_synced` and `/cmd_pose_world_synced` (`linear.z` = move) say the
+whole command in force, for recordings.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,14 @@ import numpy as np
 import rospy
 from geometry_msgs.msg import Twist
 from sensor_msgs.msg import JointState
+from std_msgs.msg import Header
 
 from kuavo_deploy.robot import layout, topics
 from kuavo_deploy.robot.end_effectors import EndEffector
 from kuavo_deploy.robot.messages import kuavo_msgs
 from kuavo_sim.experts import OutOfReach
+from kuavo_sim.nodes.sim.publishers import Stamps
+from kuavo_sim.ros import messages
 from kuavo_sim.ros.expert_driver import Command, ExpertDriver
 from kuavo_sim.ros.hands import CLAW_NAMES
 from kuavo_sim.ros.world import World
@@ -22,9 +29,9 @@ CLAW_EFFORT = 1.0
 class Pilot:
     """Flies one world; `begin` after each reset. The commands go out and come back through ROS."""
 
-    def __init__(self, world: World, effector: EndEffector) -> None:
+    def __init__(self, world: World, effector: EndEffector, stamps: Stamps) -> None:
         kuavo = kuavo_msgs()
-        self._world, self._effector = world, effector
+        self._world, self._effector, self._stamps = world, effector, stamps
         self._driver: ExpertDriver | None = None
         kinds = {
             "kuavo_msgs/lejuClawCommand": kuavo.lejuClawCommand,
@@ -35,6 +42,8 @@ class Pilot:
         self._hands = _publisher(effector.command_topic, kinds[effector.command_type])
         self._walk = _publisher(topics.CMD_POSE_WORLD, Twist)
         self._stop = _publisher(topics.CMD_VEL, Twist)
+        self._arms_synced = _publisher(topics.ARM_TRAJ_SYNCED, JointState)
+        self._walk_synced = _publisher(topics.CMD_POSE_WORLD_SYNCED, Twist)
         self._change_mode = rospy.ServiceProxy(
             topics.CHANGE_ARM_MODE, kuavo_msgs("srv").changeArmCtrlMode
         )
@@ -64,22 +73,27 @@ class Pilot:
             self._driver = None
             return
         if command is not None:
-            self._publish(command)
+            self._publish(command, messages.header(self._stamps.at(world.steps)))
 
-    def _publish(self, command: Command) -> None:
+    def _publish(self, command: Command, header: Header) -> None:
         if command.walk is not None:
             self._walk.publish(_twist(command.walk))
         if command.stand:
             self._stop.publish(Twist())
         if command.arms is not None:
-            degrees = layout.arms_to_degrees(command.arms).tolist()
-            self._arms.publish(JointState(name=list(layout.ARM_JOINT_NAMES), position=degrees))
-        self._hands.publish(self._hand_message(command.hands))
+            self._arms.publish(_arm_message(command.arms, header))
+        self._hands.publish(self._hand_message(command.hands, header))
+        arms, _, base = layout.split(command.in_force)
+        if base is not None:
+            self._arms_synced.publish(_arm_message(arms, header))
+            twist = _twist(base)
+            twist.linear.z = base.move
+            self._walk_synced.publish(twist)
 
-    def _hand_message(self, closures: np.ndarray) -> object:
+    def _hand_message(self, closures: np.ndarray, header: Header) -> object:
         position = self._effector.command(closures)
         if self._effector.command_topic == topics.CLAW_COMMAND:
-            message = kuavo_msgs().lejuClawCommand()
+            message = kuavo_msgs().lejuClawCommand(header=header)
             message.data.name = list(CLAW_NAMES)
             message.data.position = position.tolist()
             message.data.velocity = [FULL_VELOCITY] * 2
@@ -88,13 +102,20 @@ class Pilot:
         if self._effector.command_topic == topics.DEXHAND_COMMAND:
             left, right = np.split(position.astype(np.uint8), 2)
             return kuavo_msgs().robotHandPosition(
-                left_hand_position=left.tobytes(), right_hand_position=right.tobytes()
+                header=header,
+                left_hand_position=left.tobytes(),
+                right_hand_position=right.tobytes(),
             )
-        return JointState(position=position.tolist())
+        return JointState(header=header, position=position.tolist())
 
 
 def _publisher(topic: str, kind: type) -> rospy.Publisher:
     return rospy.Publisher(topic, kind, queue_size=10, tcp_nodelay=True)
+
+
+def _arm_message(arms: np.ndarray, header: Header) -> JointState:
+    degrees = layout.arms_to_degrees(arms).tolist()
+    return JointState(header=header, name=list(layout.ARM_JOINT_NAMES), position=degrees)
 
 
 def _twist(base: layout.Base) -> Twist:
