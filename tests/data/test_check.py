@@ -99,6 +99,11 @@ def frozen(k: int, state: np.ndarray, action: np.ndarray, images: dict[str, np.n
     images["head_cam_h"] = np.full((*SIZE, 3), 90, np.uint8)
 
 
+def idle_arm(k: int, state: np.ndarray, action: np.ndarray, images: dict[str, np.ndarray]) -> None:
+    images["wrist_cam_l"] = np.full((*SIZE, 3), 90, np.uint8)
+    state[:8] = action[:8] = POSE[:8]
+
+
 def hand(k: int, state: np.ndarray, action: np.ndarray, images: dict[str, np.ndarray]) -> None:
     action[7] = 70
 
@@ -121,6 +126,10 @@ def still(k: int, state: np.ndarray, action: np.ndarray, images: dict[str, np.nd
 )
 def test_each_damage_is_found(tmp_path: Path, change: Change, pattern: str) -> None:
     assert re.search(pattern, found(check_dataset(write(tmp_path / "set", change, n=1))))
+
+
+def test_the_camera_of_an_arm_that_rests_may_show_one_picture(tmp_path: Path) -> None:
+    assert "frozen" not in found(check_dataset(write(tmp_path / "set", idle_arm, n=1)))
 
 
 def edited(dataset: Path, change: Callable[[pa.Table], pa.Table]) -> None:

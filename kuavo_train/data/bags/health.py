@@ -10,7 +10,7 @@ from kuavo_deploy.robot import layout
 from kuavo_train.data.bags.errors import BagRefused
 
 FROZEN_FRAMES = 10
-"""So many equal images in a row while the robot moves: the camera is frozen."""
+"""So many equal images in a row while the arm that it watches moves: the camera is frozen."""
 MOVED = 0.15
 """The arm that a camera watches moved if one of its joints did by more than this [rad]."""
 ZERO_MESSAGES = 5
@@ -51,19 +51,22 @@ def longest_run(values: np.ndarray) -> tuple[int, int]:
     return int(starts[best]), int(lengths[best])
 
 
-def frozen_run(camera: str, images: np.ndarray, states: np.ndarray) -> tuple[int, int] | None:
+def frozen_run(
+    camera: str, changed: np.ndarray, states: np.ndarray, moved: float = MOVED
+) -> tuple[int, int] | None:
     """The frames (start, length) in which `camera` shows one image while its arm moves.
 
     A robot that waits may well see the same picture, so standing still excuses a camera.
 
     Args:
         camera: a name of `topics.CAMERAS`.
-        images: shape (n,), something that differs when images differ (checksums).
+        changed: shape (n - 1,): does image i + 1 differ from image i?
         states: shape (n, 16).
+        moved: how far a joint must have moved [rad].
     """
     watched = states[:, list(_WATCHED.get(camera, layout.ARM_INDICES))]
-    edges = np.concatenate([[0], np.flatnonzero(np.diff(images)) + 1, [len(images)]])
+    edges = np.concatenate([[0], np.flatnonzero(changed) + 1, [len(changed) + 1]])
     for start, stop in zip(edges[:-1], edges[1:], strict=True):
-        if stop - start >= FROZEN_FRAMES and np.ptp(watched[start:stop], axis=0).max() > MOVED:
+        if stop - start >= FROZEN_FRAMES and np.ptp(watched[start:stop], axis=0).max() > moved:
             return int(start), int(stop - start)
     return None

@@ -175,10 +175,11 @@ def _refuse_frozen(
     cameras: dict[str, Track], rows: dict[str, np.ndarray], states: np.ndarray
 ) -> None:
     for name, topic in topics.CAMERA_TOPICS.items():
-        frozen = health.frozen_run(name, cameras[topic].values[rows[topic], 0], states)
+        changed = np.diff(cameras[topic].values[rows[topic], 0]) != 0
+        frozen = health.frozen_run(name, changed, states)
         if frozen is not None:
             start, length = frozen
             raise BagRefused(
                 f"camera {name} is frozen: the same image in {length} frames from frame {start} "
-                "on while the robot moves"
+                "on while the arm that it watches moves"
             )

@@ -10,7 +10,7 @@ import numpy as np
 
 from kuavo_deploy.robot import layout
 from kuavo_deploy.robot.version import RobotLimits
-from kuavo_train.data.bags.health import FROZEN_FRAMES, MOVED
+from kuavo_train.data.bags.health import MOVED, frozen_run
 from kuavo_train.data.check.episodes import Episode
 from kuavo_train.data.metadata import content_hash
 
@@ -103,24 +103,17 @@ def camera(name: str, frames: np.ndarray, episode: Episode) -> Iterator[tuple[st
     black = frames.mean(axis=(1, 2, 3)) < BLACK
     if black.any():
         yield ERROR, f"{short} is black in {int(black.sum())} of {len(frames)} frames"
-    run = _frozen(frames, episode.state)
+    frames = frames[: len(episode.state)]
+    changed = np.abs(np.diff(frames.astype(np.int16), axis=0)).mean(axis=(1, 2, 3)) > STILL
+    # coding blurs what changes little, so more motion is asked for than of a bag's images
+    run = frozen_run(short, changed, episode.state[: len(frames)], 2 * MOVED)
     if run is not None and not black.all():
         start, length = run
         yield (
             ERROR,
-            f"{short} is frozen: {length} equal frames from frame {start} on while the robot moves",
+            f"{short} is frozen: {length} equal frames from frame {start} on while the arm that it "
+            "watches moves",
         )
-
-
-def _frozen(frames: np.ndarray, state: np.ndarray) -> tuple[int, int] | None:
-    frames = frames[: len(state)]
-    still = np.abs(np.diff(frames.astype(np.int16), axis=0)).mean(axis=(1, 2, 3)) < STILL
-    edges = np.concatenate([[0], np.flatnonzero(~still) + 1, [len(frames)]])
-    for start, stop in zip(edges[:-1], edges[1:], strict=True):
-        moved = np.ptp(state[start:stop, _ARMS], axis=0).max(initial=0.0)
-        if stop - start >= FROZEN_FRAMES and moved > 2 * MOVED:
-            return int(start), int(stop - start)
-    return None
 
 
 def _outside(name: str, arms: np.ndarray, limits: RobotLimits) -> Iterator[tuple[str, str]]:
