@@ -20,7 +20,8 @@ from kuavo_sim.scenes import SCENES
 
 IMAGE_SIZE = (120, 160)
 BAG_FRAMES = 60
-SEED = 1
+FIRST_SEED = 1
+"""Of the first task; the next has the next, so that two tasks in one scene show different ones."""
 BAG = BagOptions(
     image_size=IMAGE_SIZE,
     sensor_hz=100,
@@ -40,13 +41,13 @@ def write_samples(out: Path, workers: int = 1) -> None:
     for kind in ("datasets", "bags"):
         if (out / kind).exists():
             raise UserError(f"{out / kind} exists: remove it to write the samples anew")
-    for task in SCENES:
-        record(task, 1, SEED, out / "datasets" / task, image_size=IMAGE_SIZE, workers=workers)
+    for seed, task in enumerate(SCENES, FIRST_SEED):
+        record(task, 1, seed, out / "datasets" / task, image_size=IMAGE_SIZE, workers=workers)
         with TemporaryDirectory() as scratch:
             record(
                 task,
                 1,
-                SEED,
+                seed,
                 Path(scratch) / task,
                 bags=out / "bags" / task,
                 image_size=IMAGE_SIZE,
