@@ -237,11 +237,13 @@ def _print_conversion(rows: list[dict[str, Any]]) -> None:
 def _print_check(report: Any) -> None:
     from rich.console import Console
 
+    from kuavo_train.data.check.findings import counted, levels
+
     console = Console(width=None if os.isatty(1) else 160)
     for finding in report.findings:
         colour = "red" if finding.level == "error" else "yellow"
         console.print(f"[{colour}]{finding.level}[/] {finding.where}: {finding.text}")
     console.print(
-        f"{len(report.episodes)} episodes, {report.frames} frames: "
-        f"{len(report.errors)} errors, {len(report.warnings)} warnings"
+        f"{counted(len(report.episodes), 'episode')}, {counted(report.frames, 'frame')}: "
+        f"{levels(report.findings)}"
     )

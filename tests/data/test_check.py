@@ -115,7 +115,7 @@ def still(k: int, state: np.ndarray, action: np.ndarray, images: dict[str, np.nd
 @pytest.mark.parametrize(
     ("change", "pattern"),
     [
-        (zero, "error episode 0: state: all arm joints are exactly 0 in 1 frames"),
+        (zero, "error episode 0: state: all arm joints are exactly 0 in 1 frame\n"),
         (jump, r"warning episode 0: action: l_arm_3 jumps at 5\.3 rad/s in frame 9 \(limit 2\.5\)"),
         (outside, "warning episode 0: action: l_arm_4 is .* rad beyond its limit"),
         (black, "error episode 0: wrist_cam_r is black in 4 of 25 frames"),

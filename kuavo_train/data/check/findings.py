@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -34,6 +34,17 @@ class Finding(NamedTuple):
     text: str
 
 
+def counted(count: int, thing: str) -> str:
+    """In words: 1 frame, 2 frames."""
+    return f"{count} {thing}" + ("" if count == 1 else "s")
+
+
+def levels(findings: Sequence[Finding]) -> str:
+    """In words: 1 error, 2 warnings."""
+    all_levels = [finding.level for finding in findings]
+    return ", ".join(counted(all_levels.count(level), level) for level in (ERROR, WARNING))
+
+
 def gaps(episode: Episode, fps: float) -> Iterator[tuple[str, str]]:
     """Frames are numbered and timed without a gap, and as many as the metadata says."""
     n = len(episode.state)
@@ -60,7 +71,10 @@ def numbers(episode: Episode, limits: RobotLimits, fps: float) -> Iterator[tuple
         arms = values[:, _ARMS]
         zero = ~arms.any(axis=1)
         if zero.any():
-            yield ERROR, f"{name}: all arm joints are exactly 0 in {int(zero.sum())} frames"
+            yield (
+                ERROR,
+                f"{name}: all arm joints are exactly 0 in {counted(int(zero.sum()), 'frame')}",
+            )
         hands = values[:, list(layout.HAND_INDICES)]
         if len(hands) and (hands.min() < -0.05 or hands.max() > 1.05):
             yield ERROR, f"{name}: a hand is outside of 0…1: {hands.min():.2f} … {hands.max():.2f}"
@@ -136,9 +150,9 @@ def _jumps(
     ratio = speed / limits.velocity
     if ratio.max() > SPEED_TOLERANCE:
         frame, joint = np.unravel_index(np.argmax(ratio), ratio.shape)
-        frames = int((ratio > SPEED_TOLERANCE).any(axis=1).sum())
+        frames = counted(int((ratio > SPEED_TOLERANCE).any(axis=1).sum()), "frame")
         yield (
             WARNING,
             f"{name}: {layout.ARM_JOINT_NAMES[joint]} jumps at {speed[frame, joint]:.1f} rad/s in "
-            f"frame {frame} (limit {limits.velocity[joint]:.1f}); {frames} frames are too fast",
+            f"frame {frame} (limit {limits.velocity[joint]:.1f}); {frames} too fast",
         )

@@ -12,10 +12,11 @@ import numpy as np
 
 from kuavo_cli.errors import UserError
 from kuavo_deploy.robot import layout
+from kuavo_train.data.check.findings import counted, levels
 from kuavo_train.data.check.run import CheckReport, EpisodeRow
 from kuavo_train.data.workspace import write_atomically
 
-PLOT_WIDTH, PLOT_HEIGHT = 460, 120
+PLOT_WIDTH, PLOT_HEIGHT = 366, 120
 MAX_POINTS = 150
 _COLOURS = ("#3b6fb6", "#d1702a", "#3d9a50", "#b63b52", "#7a5bb0", "#8a6a4f", "#c05fa6", "#777777")
 _STYLE = """
@@ -29,14 +30,14 @@ dt { color: #667; } dd { margin: 0; }
 table { border-collapse: collapse; width: 100%; font-size: .92rem; }
 th, td { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid #e3e3df;
   vertical-align: top; }
-th { color: #556; font-weight: 600; } td.number { text-align: right; white-space: nowrap; }
+th { color: #556; font-weight: 600; } .number { text-align: right; white-space: nowrap; }
 details { border: 1px solid #e3e3df; border-radius: 6px; background: #fff; margin: .5rem 0;
   padding: .4rem .8rem; }
 summary { cursor: pointer; }
 .plots { display: flex; flex-wrap: wrap; gap: .6rem 1.2rem; margin-top: .5rem; }
-figure { margin: 0; } figcaption { font-size: .82rem; color: #556; }
+figure { margin: 0; max-width: 368px; } figcaption { font-size: .82rem; color: #556; }
 .frames { display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; margin-top: .6rem; }
-.frames img { width: 106px; height: 80px; margin-right: 3px; border-radius: 3px;
+.frames img { width: 88px; height: 66px; margin-right: 3px; border-radius: 3px;
   image-rendering: auto; }
 svg { background: #fdfdfc; border: 1px solid #e8e8e4; border-radius: 4px; }
 .key { font-size: .78rem; color: #556; } .key b { font-weight: 700; }
@@ -68,8 +69,8 @@ def _page(report: CheckReport) -> Iterator[str]:
     yield f"<title>{title}</title><style>{_STYLE}</style></head><body><h1>{title}</h1>"
     kind = "error" if report.errors else "warning" if report.warnings else "fine"
     yield (
-        f'<p class="verdict {kind}">{len(report.episodes)} episodes, {report.frames} frames: '
-        f"{len(report.errors)} errors, {len(report.warnings)} warnings</p><dl>"
+        f'<p class="verdict {kind}">{counted(len(report.episodes), "episode")}, '
+        f"{counted(report.frames, 'frame')}: {levels(report.findings)}</p><dl>"
     )
     for label, text in {"folder": str(report.root), **report.about}.items():
         yield f"<dt>{html.escape(label)}</dt><dd>{html.escape(text)}</dd>"
@@ -96,8 +97,9 @@ def _findings(report: CheckReport) -> Iterator[str]:
 
 def _table(report: CheckReport) -> Iterator[str]:
     yield (
-        "<h2>Episodes</h2><table><tr><th>episode</th><th>from</th><th>frames</th><th>length</th>"
-        "<th>tokens</th><th>fastest joint</th><th>problems</th></tr>"
+        '<h2>Episodes</h2><table><tr><th>episode</th><th>from</th><th class="number">frames</th>'
+        '<th class="number">length</th><th class="number">tokens</th>'
+        '<th class="number">fastest joint</th><th>problems</th></tr>'
     )
     for row in report.episodes:
         yield (
@@ -106,18 +108,20 @@ def _table(report: CheckReport) -> Iterator[str]:
             f'<td class="number">{row.frames}</td><td class="number">{row.seconds:.1f} s</td>'
             f'<td class="number">{row.tokens}</td>'
             f'<td class="number">{_fastest(row, report.fps):.2f} rad/s</td>'
-            f"<td>{html.escape('; '.join(f.text for f in row.findings)) or '–'}</td></tr>"
+            f"<td>{levels(row.findings) if row.findings else '–'}</td></tr>"
         )
     yield "</table>"
 
 
 def _details(row: EpisodeRow, report: CheckReport) -> Iterator[str]:
-    mark = f' <span class="error">{len(row.findings)} findings</span>' if row.findings else ""
+    mark = f' <span class="error">· {levels(row.findings)}</span>' if row.findings else ""
     yield (
         f'<details id="e{row.index}"{" open" if row.findings or row.index == 0 else ""}>'
         f"<summary>Episode {row.index} · {row.seconds:.1f} s · {html.escape(_origin(row))}{mark}"
         f"</summary><p>“{html.escape(row.instruction)}”</p>"
     )
+    for finding in row.findings:
+        yield f'<p class="{finding.level}">{html.escape(finding.text)}</p>'
     stages = row.notes.get("stages")
     if stages:
         reached = ", ".join(f"{name} {time:.1f} s" for name, time in stages.items())
@@ -175,8 +179,8 @@ def _plot(label: str, columns: list[int], names: list[str], row: EpisodeRow, fps
             parts.append(line(state[:, i], colour, 'stroke-width="1.4"'))
         key.append(f'<b style="color:{colour}">—</b> {html.escape(names[column])}')
     text = 'font-size="10" fill="#667"'
-    parts.append(f'<text x="3" y="14" {text}>{high:.1f}</text>')
-    parts.append(f'<text x="3" y="{PLOT_HEIGHT - 18}" {text}>{low:.1f}</text>')
+    parts.append(f'<text x="3" y="14" {text}>{high:.2g}</text>')
+    parts.append(f'<text x="3" y="{PLOT_HEIGHT - 18}" {text}>{low:.2g}</text>')
     parts.append(f'<text x="34" y="{PLOT_HEIGHT - 4}" {text}>0 s</text>')
     end = f"{row.frames / fps:.1f} s"
     parts.append(
@@ -193,7 +197,7 @@ def _plot(label: str, columns: list[int], names: list[str], row: EpisodeRow, fps
 def _origin(row: EpisodeRow) -> str:
     if "bag" in row.notes:
         return str(row.notes["bag"])
-    return f"seed {row.notes['seed']}" if "seed" in row.notes else "–"
+    return f"seed\u00a0{row.notes['seed']}" if "seed" in row.notes else "–"
 
 
 def _fastest(row: EpisodeRow, fps: float) -> float:
