@@ -23,10 +23,10 @@ lint: setup  ## style, types and shell scripts
 	@tools/lint.sh
 
 test: setup lint  ## lint and the fast tests
-	@$(IN_ENV) python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup -m "not slow" $(PYTEST_ARGS)
+	@PYTEST_WORKERS=$(PYTEST_WORKERS) tools/test.sh "not slow" $(PYTEST_ARGS)
 
 test-all: setup lint  ## the same with the slow tests
-	@$(IN_ENV) python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup $(PYTEST_ARGS)
+	@PYTEST_WORKERS=$(PYTEST_WORKERS) tools/test.sh "slow or not slow" $(PYTEST_ARGS)
 
 lock: setup  ## requirements.in -> requirements_total.txt
 	@tools/lock.sh

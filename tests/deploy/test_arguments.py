@@ -42,7 +42,7 @@ def test_a_wrong_task_stops_the_launch_with_the_right_ones(
     shell_environment: dict[str, str],
 ) -> None:
     done = subprocess.run(
-        ["roslaunch", "--dump-params", "kuavo_deploy", "policy.launch", "task:=weihing"],
+        ["roslaunch", "kuavo_deploy", "policy.launch", "task:=weihing"],
         env=shell_environment, capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
     assert done.returncode != 0

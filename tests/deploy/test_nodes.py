@@ -17,7 +17,7 @@ from kuavo_deploy.robot import topics
 
 from .world import LIMITS, assert_bounded
 
-pytestmark = [pytest.mark.ros, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.ros, pytest.mark.own_process, pytest.mark.timeout(180)]
 PLAN_AGE, JOINTS_AGE = 1.0, 0.5
 BUDGET = 0.6
 """On top of a stated bound: a loaded machine's scheduling, and the transport [s]."""

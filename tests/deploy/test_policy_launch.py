@@ -17,7 +17,7 @@ import yaml
 
 from .world import LIMITS
 
-pytestmark = [pytest.mark.ros, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.ros, pytest.mark.own_process, pytest.mark.slow, pytest.mark.timeout(400)]
 LOADING = 120.0
 """Importing torch and lerobot on a loaded machine [s]."""
 

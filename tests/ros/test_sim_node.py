@@ -30,7 +30,7 @@ from kuavo_deploy.robot.version import load_limits
 from tests.ros.client import Client, wait_until
 from tests.ros.conftest import ROOT, Launch
 
-pytestmark = pytest.mark.ros
+pytestmark = [pytest.mark.ros, pytest.mark.own_process]
 
 PUBLISHED = {
     topics.SENSORS: ("kuavo_msgs/sensorsData", "f9f437eb06511eb4cb60f115760b94e5"),
