@@ -17,7 +17,6 @@ from lerobot.datasets.lerobot_dataset import LeRobotDataset
 
 from kuavo_deploy.robot import topics
 from kuavo_train.data import video
-from kuavo_train.data.decoding import decoder
 from kuavo_train.data.features import FPS, ROBOT_TYPE, ImageSizes, dataset_features, depth_to_rgb
 from kuavo_train.tasks import Task
 
@@ -60,7 +59,8 @@ class EpisodeDataset:
             robot_type=ROBOT_TYPE,
             features=dataset_features(task.action_dim, images, depth),
             vcodec=video.CODEC,
-            video_backend=decoder(),
+            # nothing is read here, and loading torchcodec would cost 40 MB
+            video_backend="pyav",
         )
         if images:
             self._dataset._streaming_encoder = video.BlockingVideoEncoder(FPS)

@@ -19,7 +19,7 @@ CODEC = "h264"
 QUALITY = 25
 """Constant rate factor: about 36 dB on textured scenes, 40 and more on smooth ones."""
 KEY_FRAME_EVERY = 2
-_FRAMES_IN_FLIGHT = 8
+_FRAMES_IN_FLIGHT = 2
 
 
 class BlockingVideoEncoder(StreamingVideoEncoder):

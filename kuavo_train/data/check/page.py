@@ -40,7 +40,7 @@ figure { margin: 0; max-width: 368px; } figcaption { font-size: .82rem; color: #
 .frames img { width: 88px; height: 66px; margin-right: 3px; border-radius: 3px;
   image-rendering: auto; }
 svg { background: #fdfdfc; border: 1px solid #e8e8e4; border-radius: 4px; }
-.key { font-size: .78rem; color: #556; } .key b { font-weight: 700; }
+.key { font-size: .78rem; color: #556; } .key i { font-style: normal; white-space: nowrap; }
 """
 
 
@@ -177,7 +177,7 @@ def _plot(label: str, columns: list[int], names: list[str], row: EpisodeRow, fps
         parts.append(line(action[:, i], colour, 'stroke-width="1" stroke-dasharray="3 2"'))
         if state is not None:
             parts.append(line(state[:, i], colour, 'stroke-width="1.4"'))
-        key.append(f'<b style="color:{colour}">—</b> {html.escape(names[column])}')
+        key.append(f'<i><b style="color:{colour}">—</b> {html.escape(names[column])}</i>')
     text = 'font-size="10" fill="#667"'
     parts.append(f'<text x="3" y="14" {text}>{high:.2g}</text>')
     parts.append(f'<text x="3" y="{PLOT_HEIGHT - 18}" {text}>{low:.2g}</text>')
