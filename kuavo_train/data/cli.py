@@ -82,6 +82,7 @@ def convert(
     was wrong) or refused (with the reason). Exit code 1 when one was refused; the others are
     converted all the same. An interrupted conversion continues when the same command runs again.
     """
+    from kuavo_train.data.check.findings import counted
     from kuavo_train.data.conversion import REFUSED
     from kuavo_train.data.conversion import convert as convert_bags
 
@@ -105,7 +106,7 @@ def convert(
         write_json(json, report.as_dict())
     if report.out is None:
         raise UserError("no bag could be converted: nothing was written")
-    typer.echo(f"{len(report.rows) - report.count(REFUSED)} episodes in {report.out}")
+    typer.echo(f"{counted(len(report.rows) - report.count(REFUSED), 'episode')} in {report.out}")
     if report.count(REFUSED):
         raise typer.Exit(1)
 

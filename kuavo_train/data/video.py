@@ -1,8 +1,8 @@
 """How videos are encoded.
 
-H.264 with a key frame every second frame: measured on one core at 640×480 against SVT-AV1, it
-encodes twice as fast at the same quality, decodes as fast, and every player and FFmpeg build has
-its decoder.
+H.264 with a key frame every second frame: against SVT-AV1 as LeRobot sets it, on simulated episodes
+at 640×480, it takes less than half of the time (7–9 ms a frame instead of 16–25) for files that
+are 3–13 % smaller at a PSNR within 0.3 dB, and decodes as fast.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from kuavo_train.data.decoding import quiet
 
 CODEC = "h264"
 QUALITY = 25
-"""Constant rate factor: about 36 dB on textured scenes, 40 and more on smooth ones."""
+"""Constant rate factor: 34–36 dB in simulated episodes."""
 KEY_FRAME_EVERY = 2
 _FRAMES_IN_FLIGHT = 2
 

@@ -3,7 +3,7 @@
 There is no public definition of how Leju's recordings mark that the base moves. Two sources:
 
 carried: `/cmd_pose_world_synced` has the flag in `linear.z`, unused by the robot; the simulator
-    and the executor of this project write it there, so their bags give back what was commanded.
+    of this project writes it there, so that its bags give back what was commanded.
 derived: the base moves while its commanded pose changes, and afterwards until the odometry has
     arrived there (within 3 cm and 3°).
 
