@@ -64,7 +64,9 @@ class SimNode:
         publishers = Publishers(settings, stamps, shutter, world.sim.timestep)
         world.listeners.append(publishers.on_step)
         if settings.viewer:
-            world.listeners.append(open_viewer())
+            viewer = open_viewer()
+            rospy.on_shutdown(viewer.close)
+            world.listeners.append(viewer)
         self._cameras = Cameras(shutter, settings.cameras, publishers.image, publishers.wanted)
         self._reports = Reports(world, settings, self._pace, publishers, shutter)
         self._pilot = Pilot(world, settings.effector, stamps) if settings.expert else None
