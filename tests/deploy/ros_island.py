@@ -5,20 +5,15 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import time
 import xmlrpc.client
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.conftest import free_port
+
 STATE = "/kuavo_executor/state"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Island:

@@ -9,7 +9,6 @@ import sys
 import time
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 
@@ -42,11 +41,13 @@ def files(root: Path) -> dict[str, bytes]:
 
 def images(root: Path) -> np.ndarray:
     """All frames of all cameras: (n, height, width, 3)."""
-    frames = []
-    for video in sorted(root.rglob("*.mp4")):
-        with av.open(str(video)) as container:
-            container.streams.video[0].thread_type = "NONE"
-            frames += [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    frames = [
+        frame
+        for episode in episodes(root)
+        for video in episode.videos.values()
+        for frame in decoded(*video, episode.length)
+    ]
+    assert frames
     return np.array(frames, dtype=np.int16)
 
 
