@@ -69,6 +69,7 @@ class LazyGroup(TyperGroup):
             ctx.fail(f"no command {args[0]!r}: choose from {', '.join(self.list_commands(ctx))}")
         name, command, rest = super().resolve_command(ctx, args)
         if name in self.members:
-            command = load(name, self.members[name])
+            path = [*ctx.command_path.split()[1:], name]  # without the program's own name
+            command = load(" ".join(path), self.members[name])
             command.name = name
         return name, command, rest

@@ -9,7 +9,7 @@ import typer
 from kuavo_cli.errors import UserError
 from kuavo_cli.lazy import LazyGroup, Member
 
-HELP = """Tools for the Leju Kuavo humanoid: a simulated robot, recordings, training, deployment.
+HELP = """Tools for the Leju Kuavo humanoid: a simulated robot, recordings, training, evaluation.
 
 [bold]First steps[/bold]
 
@@ -36,6 +36,9 @@ class Groups(LazyGroup):
         "sim": Member("kuavo_sim.cli", "The simulated Kuavo: demo, expert, record."),
         "data": Member("kuavo_train.data.cli", "Recordings: convert bags, check, view."),
         "train": Member("kuavo_train.cli", "Train every stage; make a base model."),
+        "eval": Member(
+            "kuavo_eval.cli", "Score policies: offline, simulated, on hardware; compare them."
+        ),
     }
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-ALLOWED = ("kuavo_sim/nodes", "kuavo_deploy/nodes", "kuavo_deploy/ros")
-PACKAGES = ("kuavo_sim", "kuavo_deploy", "kuavo_train", "kuavo_cli")
+ALLOWED = ("kuavo_sim/nodes", "kuavo_deploy/nodes", "kuavo_deploy/ros", "kuavo_eval/nodes")
+PACKAGES = ("kuavo_sim", "kuavo_deploy", "kuavo_train", "kuavo_eval", "kuavo_cli")
 
 
 def imports_rospy(path: Path) -> bool:

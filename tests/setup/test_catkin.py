@@ -48,7 +48,7 @@ def copy_of(root: Path, to: Path) -> None:
 def nodes(root: Path) -> list[Path]:
     return [
         path
-        for package in ("kuavo_deploy", "kuavo_sim")
+        for package in ("kuavo_deploy", "kuavo_eval", "kuavo_sim")
         for path in sorted((root / package / "nodes").glob("*.py"))
         if path.name != "__init__.py"
     ]
@@ -110,7 +110,7 @@ def test_nodes_are_installed_executable(workspace: Path, root: Path) -> None:
 def test_data_files_are_installed(workspace: Path, root: Path) -> None:
     site = next((workspace / "install" / "lib").glob("python3*/dist-packages"))
     suffixes = {".xml", ".yaml", ".json", ".html", ".js", ".css", ".png"}
-    for package in ("kuavo_sim", "kuavo_deploy", "kuavo_train"):
+    for package in ("kuavo_sim", "kuavo_deploy", "kuavo_train", "kuavo_eval"):
         for path in (root / package).rglob("*"):
             if path.suffix in suffixes:
                 assert (site / path.relative_to(root)).is_file(), path

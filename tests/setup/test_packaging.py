@@ -91,7 +91,7 @@ def test_no_file_names_a_registry(root: Path, pattern: str) -> None:
 
 
 def test_nodes_are_executables_for_the_environment_s_python(root: Path) -> None:
-    for package in ("kuavo_deploy", "kuavo_sim"):
+    for package in ("kuavo_deploy", "kuavo_eval", "kuavo_sim"):
         for path in (root / package / "nodes").glob("*.py"):
             if path.name != "__init__.py":
                 assert path.stat().st_mode & 0o111, f"{path} is not executable"

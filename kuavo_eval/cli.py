@@ -1,0 +1,51 @@
+"""`kuavo eval`: its commands, each imported when it is called."""
+
+from __future__ import annotations
+
+import typer
+
+from kuavo_cli.lazy import LazyGroup, Member
+
+HELP = """Score policies: offline, simulated, on hardware; compare them.
+
+[bold]Three questions[/bold]
+
+  Does it imitate?  kuavo eval offline --checkpoint DIR --data task2=DATASET
+
+  Does it work?     kuavo eval sim --checkpoint DIR --task all --episodes 100
+
+  Is it better?     kuavo eval compare outputs/eval/A outputs/eval/B
+
+Every evaluation is a new folder: scores.json (the truth), tables in Parquet, report.html.
+"""
+
+
+class Commands(LazyGroup):
+    """What `kuavo eval` offers, in the order of use."""
+
+    members = {
+        "offline": Member("kuavo_eval.commands.offline", "Score checkpoints on recorded episodes."),
+        "sim": Member("kuavo_eval.commands.sim", "Run trials on the simulated robot."),
+        "replay": Member("kuavo_eval.commands.replay", "Play a bag into the nodes; score them."),
+        "plan": Member("kuavo_eval.commands.plan", "Write a locked plan of trials on hardware."),
+        "report": Member("kuavo_eval.commands.report", "Summarize the trials of a plan."),
+        "compare": Member("kuavo_eval.commands.compare", "Is A better than B? With statistics."),
+        "continual": Member(
+            "kuavo_eval.commands.continual", "What each training stage kept and forgot."
+        ),
+    }
+
+
+app = typer.Typer(
+    cls=Commands,
+    help=HELP,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def _root() -> None:
+    pass
