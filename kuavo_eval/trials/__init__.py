@@ -1,0 +1,18 @@
+"""Trials: one attempt at one task each, in simulation or on the robot, and what became of it.
+
+One schema, one append-only log (`trials.jsonl`), one summary, one report for all of them.
+"""
+
+from kuavo_eval.trials.log import TrialLog, read_trials, scored
+from kuavo_eval.trials.schema import Latency, SafetyEvent, Switch, Trial, TrialError
+
+__all__ = [
+    "Latency",
+    "SafetyEvent",
+    "Switch",
+    "Trial",
+    "TrialError",
+    "TrialLog",
+    "read_trials",
+    "scored",
+]
