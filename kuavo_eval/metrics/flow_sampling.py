@@ -10,16 +10,15 @@ from kuavo_eval.metrics.differences import differences
 
 
 class FlowSampling(NamedTuple):
-    """One episode's or frame set's figures, in the unit of what was compared.
+    """Figures of N frames, shape (N,) each, in the unit of what was compared.
 
-    mean: mean absolute error over all samples. best: of each frame's best sample.
-    spread: mean standard deviation over samples. frames: how many.
+    mean: mean absolute error over all samples. best: of the best sample. spread: standard
+    deviation over samples.
     """
 
-    mean: float
-    best: float
-    spread: float
-    frames: int
+    mean: np.ndarray
+    best: np.ndarray
+    spread: np.ndarray
 
 
 def flow_sampling(
@@ -34,13 +33,8 @@ def flow_sampling(
         indices: which of the D numbers.
     """
     errors = np.abs(differences(samples, recorded[None]))[..., indices].mean(axis=-1)
-    counts = valid.sum(axis=1)
-    per_frame = np.where(valid, errors, 0.0).sum(axis=-1) / counts
     deviations = np.asarray(samples, np.float64)[..., indices].std(axis=0).mean(axis=-1)
+    counts = valid.sum(axis=1)
+    per_sample = np.where(valid, errors, 0.0).sum(axis=-1) / counts
     spread = np.where(valid, deviations, 0.0).sum(axis=-1) / counts
-    return FlowSampling(
-        float(per_frame.mean()),
-        float(per_frame.min(axis=0).mean()),
-        float(spread.mean()),
-        len(recorded),
-    )
+    return FlowSampling(per_sample.mean(axis=0), per_sample.min(axis=0), spread)

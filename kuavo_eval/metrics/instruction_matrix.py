@@ -36,23 +36,24 @@ def distance(one: np.ndarray, other: np.ndarray, scale: np.ndarray) -> np.ndarra
     return np.sqrt((gap**2).mean(axis=(-2, -1)))
 
 
-def sensitivity(told: np.ndarray, own: np.ndarray, seeds: np.ndarray, scale: np.ndarray) -> float:
-    """‖A(l) − A(l′)‖ over the spread between seeds: how much the text moves the actions.
+def moved_by(others: np.ndarray, own: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """How far chunks differ from the own ones, on average over the others. Shape (N,).
+
+    Sensitivity to language = moved by other instructions ÷ moved by other noise.
 
     Args:
-        told: chunks under other instructions, same noise, shape (K − 1, N, T, D).
+        others: under other instructions (same noise) or other noise, shape (M, N, T, D), M ≥ 1.
         own: under the frames' own instruction, shape (N, T, D).
-        seeds: under the own instruction, other noise, shape (S, N, T, D).
         scale: see `distance`.
-
-    Returns:
-        0: language changes nothing. Infinite: it does, and noise doesn't. NaN without another
-        instruction or seed.
     """
-    if not len(told) or not len(seeds):
-        return float("nan")
-    by_language = float(distance(told, own[None], scale).mean())
-    by_noise = float(distance(seeds, own[None], scale).mean())
+    return distance(others, own[None], scale).mean(axis=0)
+
+
+def sensitivity(by_language: float, by_noise: float) -> float:
+    """‖A(l) − A(l′)‖ over the spread between seeds: how much the text moves the actions.
+
+    0: language changes nothing. Infinite: it does, and noise doesn't.
+    """
     if by_language == 0:
         return 0.0
     return by_language / by_noise if by_noise > 0 else float("inf")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from kuavo_eval.metrics.differences import unwrapped_yaw
+from kuavo_eval.metrics.differences import differences, unwrapped_yaw
 from kuavo_eval.metrics.parts import still_below
 
 
@@ -29,3 +29,25 @@ def normalized(errors: np.ndarray, spread: np.ndarray) -> np.ndarray:
     """Errors, shape (…, D), over the spread, shape (D,); NaN for joints that stand still."""
     moved = np.where(spread >= still_below(len(spread)), spread, np.nan)
     return errors / moved
+
+
+def frame_errors(
+    predicted: np.ndarray, recorded: np.ndarray, valid: np.ndarray, spread: np.ndarray
+) -> np.ndarray:
+    """Normalized error of each frame: mean over the joints that move and the steps that count.
+
+    Args:
+        predicted: shape (…, N, T, ≥D).
+        recorded: shape (N, T, D).
+        valid: shape (N, T), false past the episode's end.
+        spread: shape (D,).
+
+    Returns:
+        Shape (…, N); NaN when no joint moves.
+    """
+    scaled = normalized(np.abs(differences(predicted, recorded)), spread)
+    moved = ~np.isnan(normalized(np.ones(len(spread)), spread))
+    if not moved.any():
+        return np.full(scaled.shape[:-2], np.nan)
+    kept = np.where(valid[..., None], scaled[..., moved], 0.0)
+    return kept.sum(axis=(-2, -1)) / (valid.sum(axis=-1) * moved.sum())

@@ -11,7 +11,7 @@ from kuavo_deploy.robot.layout import MOVE
 from kuavo_eval.metrics.baselines import NearestDemonstration, along, hold, mean_trajectory
 from kuavo_eval.metrics.differences import differences, unwrapped_yaw
 from kuavo_eval.metrics.horizon import HorizonErrors
-from kuavo_eval.metrics.normalized_error import demonstrated_spread, normalized
+from kuavo_eval.metrics.normalized_error import demonstrated_spread, frame_errors, normalized
 from kuavo_eval.metrics.parts import YAW, part_means, parts_of
 from kuavo_eval.metrics.skill import skill
 
@@ -78,6 +78,21 @@ def test_normalized_error_is_mae_over_the_demonstrated_range():
     result = normalized(np.full(16, 0.09), spread)
     assert result[3] == pytest.approx(0.1)
     assert np.isnan(np.delete(result, 3)).all(), "joints that stand still have no scale"
+
+
+def test_error_of_a_frame_is_over_moved_joints_and_counted_steps():
+    spread = np.zeros(16)
+    spread[[3, 7]] = 0.5, 1.0
+    predicted = chunk(0.0)
+    predicted[0, :2, 3] = 0.1  # 0.2 of its range
+    predicted[0, :2, 7] = 0.4
+    predicted[0, :, 0] = 9.0  # stands still in the demonstrations
+    predicted[0, 2:] = 9.0  # past the end
+    valid = np.array([[True, True, False, False]])
+    assert frame_errors(predicted, chunk(0.0), valid, spread).tolist() == [pytest.approx(0.3)]
+    several = frame_errors(np.stack([predicted] * 3), chunk(0.0), valid, spread)
+    assert several.shape == (3, 1)
+    assert np.isnan(frame_errors(predicted, chunk(0.0), valid, np.zeros(16))).all()
 
 
 def test_spread_of_a_yaw_that_turns_through_pi():

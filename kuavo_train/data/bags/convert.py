@@ -70,7 +70,7 @@ def convert_bag(
     depth = {name: sizes[name] for name in topics.DEPTH_TOPICS} if options.depth else None
     episode = EpisodeDataset(folder, task, color, depth)
     try:
-        for index, images in _frames(path, plan, sizes, options):
+        for index, images in episode_images(path, plan, sizes, options):
             episode.add(
                 Frame(
                     plan.states[index],
@@ -92,7 +92,7 @@ def convert_bag(
     }
 
 
-def _frames(
+def episode_images(
     path: Path, plan: EpisodePlan, sizes: ImageSizes, options: Options
 ) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
     """Each frame's index and images, in order; holds only frames whose images are under way."""

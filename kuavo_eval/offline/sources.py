@@ -1,0 +1,72 @@
+"""Where recorded episodes are: `--data task2=DIR`, a LeRobot dataset, a bag, a folder of bags."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from kuavo_cli.errors import UserError
+from kuavo_eval.offline.bags import check_bag_options, open_bags
+from kuavo_eval.offline.datasets import INFO, open_dataset
+from kuavo_eval.offline.episodes import Recording
+from kuavo_eval.offline.options import Options
+from kuavo_train.data.conversion import BAG_ENDINGS
+from kuavo_train.data.metadata import ABOUT_FILE
+from kuavo_train.tasks import Task, TaskRegistry, UnknownTask
+
+
+@dataclass(frozen=True)
+class Source:
+    """A task, by any of its names, and where its episodes are."""
+
+    task: str
+    path: Path
+
+
+def parse_source(text: str, registry: TaskRegistry) -> Source:
+    """`TASK=PATH`, or a path alone where the recording says what it shows.
+
+    Raises:
+        UserError: an unknown task, or one that the recording doesn't name.
+    """
+    name, equals, path = text.partition("=")
+    if not equals:
+        return Source(_told_by(Path(text), registry), Path(text))
+    return Source(_task(name, registry).name, Path(path))
+
+
+def open_source(source: Source, registry: TaskRegistry, options: Options) -> Recording:
+    """Open a source's episodes.
+
+    Raises:
+        UserError: nothing is there, it is neither a dataset nor bags, or it is damaged.
+    """
+    task, path = _task(source.task, registry), Path(source.path)
+    if not path.exists():
+        raise UserError(f"task {task.id} ({task.name}): {path} does not exist")
+    if (path / INFO).is_file():
+        return open_dataset(task, path, registry)
+    if path.is_file() and not path.name.endswith(BAG_ENDINGS):
+        raise UserError(f"{path} is neither a LeRobot dataset nor a bag (*.bag)")
+    return open_bags(task, path, check_bag_options(options.end_effector, options.claw_closed_at))
+
+
+def _told_by(path: Path, registry: TaskRegistry) -> str:
+    """The task that a dataset says it shows."""
+    try:
+        told = json.loads((path / ABOUT_FILE).read_text(encoding="utf-8"))["task"]
+    except (OSError, ValueError, KeyError):
+        raise UserError(
+            f"{path} doesn't say which task it shows: --data TASK={path}, with TASK one of "
+            f"{', '.join(registry)}",
+            exit_code=2,
+        ) from None
+    return _task(str(told), registry).name
+
+
+def _task(name: str, registry: TaskRegistry) -> Task:
+    try:
+        return registry.named(name[4:] if name.startswith("task") and name[4:].isdigit() else name)
+    except UnknownTask as error:
+        raise UserError(str(error), exit_code=2) from error
