@@ -1,4 +1,5 @@
-"""`kuavo doctor`: is this machine set up, and if not, what mends it.
+"""`kuavo doctor`: is this computer set up, is the robot as it should be; if not, what mends it.
 
-`result` says what a check returns; one module per concern holds the checks; `command` runs them.
+`result` says what a check returns; `*_checks` hold the checks, one module per concern; `wire` and
+`survey` look at a robot without leaving a trace; `robot_section` and `command` put it together.
 """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -11,6 +13,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from kuavo_cli.doctor.result import Result
 
 ROOT = Path(__file__).resolve().parents[2]
+REPORTED = ("kuavo_deploy", "torch", "lerobot", "transformers", "mujoco", "ruckig", "rospy")
 
 
 def check_python() -> Result:
@@ -20,6 +23,18 @@ def check_python() -> Result:
     if Path(sys.prefix).resolve() == (ROOT / ".venv").resolve():
         return Result("python", "ok", found)
     return Result("python", "warn", found, f"use the project's own: . {ROOT}/env.sh")
+
+
+def check_versions() -> Result:
+    """What to name when somebody asks for help."""
+    found = []
+    for name in REPORTED:
+        try:
+            found.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            continue
+    ros = os.environ.get("ROS_DISTRO") or "Debian's"
+    return Result("versions", "info", f"{', '.join(found)}; ROS 1 {ros}; {platform.platform()}")
 
 
 def locked(lock: Path) -> dict[str, str]:

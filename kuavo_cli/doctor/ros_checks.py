@@ -6,11 +6,13 @@ import importlib
 import os
 import shutil
 import socket
+import xmlrpc.client
 from pathlib import Path
 from urllib.parse import urlparse
 
 from kuavo_cli.doctor.python_checks import ROOT
-from kuavo_cli.doctor.result import Result
+from kuavo_cli.doctor.result import Result, Status
+from kuavo_cli.doctor.wire import CALLER, api
 
 # The robot's own sums: a class with another one cannot talk to it.
 MD5 = {
@@ -72,36 +74,96 @@ def check_messages() -> Result:
     return Result("messages", "ok", f"kuavo_msgs in {where}, MD5 sums as on the robot")
 
 
-def check_master(timeout_s: float = 1.0) -> Result:
-    """Is a ROS master answering? A fact, not a fault: the simulator starts its own."""
-    uri = os.environ.get("ROS_MASTER_URI", "http://localhost:11311")
+def master_uri() -> str:
+    """Of the master that this shell is set to."""
+    return os.environ.get("ROS_MASTER_URI", "http://localhost:11311")
+
+
+def answers(uri: str, timeout_s: float = 2.0) -> bool:
+    """Does a ROS master answer there?"""
+    try:
+        return bool(api(uri, timeout_s).getPid(CALLER)[0] == 1)
+    except (OSError, ValueError, xmlrpc.client.Error):
+        return False
+
+
+def check_master(timeout_s: float = 2.0, demanded: bool = False) -> Result:
+    """Is a ROS master answering, and can it answer back?
+
+    Args:
+        timeout_s: for its answer.
+        demanded: a master that is not there is a failure; else a fact, since the simulator starts
+            its own.
+    """
+    uri = master_uri()
     address = urlparse(uri)
     try:
         host, port = address.hostname, address.port
     except ValueError:
         host = port = None
     if not host or not port:
+        fix = "export ROS_MASTER_URI=http://HOST:11311"
+        status: Status = "fail" if demanded else "warn"
+        return Result("master", status, f"ROS_MASTER_URI={uri} is no address", fix)
+    problem = _connection_problem(host, port, timeout_s)
+    if not problem and not answers(uri, timeout_s):
+        problem = "something else than a ROS master, or a hung one"
+    if problem:
         return Result(
             "master",
-            "warn",
-            f"ROS_MASTER_URI={uri} is no address",
-            "export ROS_MASTER_URI=http://HOST:11311",
-        )
-    try:
-        socket.create_connection((host, port), timeout=timeout_s).close()
-    except OSError as error:
-        return Result(
-            "master",
-            "info",
-            f"{uri} does not answer ({error.strerror or error})",
+            "fail" if demanded else "info",
+            f"{uri} does not answer ({problem})",
             "start roscore, or export ROS_MASTER_URI=http://ROBOT:11311",
         )
+    return _way_back(uri, host, port)
+
+
+def _connection_problem(host: str, port: int, timeout_s: float) -> str:
+    try:
+        socket.create_connection((host, port), timeout=timeout_s).close()
+    except socket.gaierror:
+        return f"the name {host} is unknown here: use its address, or add it to /etc/hosts"
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
+
+
+def _way_back(uri: str, host: str, port: int) -> Result:
+    """Other computers call this one by ROS_IP, ROS_HOSTNAME, or its own name."""
+    mine = _own_address_towards(host, port)
+    set_to = os.environ.get("ROS_HOSTNAME") or os.environ.get("ROS_IP")
     remote = host not in ("localhost", "127.0.0.1", "::1", socket.gethostname())
-    if remote and not (os.environ.get("ROS_IP") or os.environ.get("ROS_HOSTNAME")):
+    if remote and not set_to:
         return Result(
             "master",
             "warn",
             f"{uri} answers, but ROS_IP is not set",
-            "export ROS_IP=<this machine's address>, or the robot cannot answer back",
+            f"export ROS_IP={mine}: by the name {socket.gethostname()!r} the robot may not find us",
         )
-    return Result("master", "ok", f"{uri} answers")
+    if set_to and not _is_own(set_to):
+        return Result(
+            "master",
+            "fail",
+            f"{uri} answers, but ROS_IP or ROS_HOSTNAME is {set_to}, which is not this computer",
+            f"unset ROS_HOSTNAME; export ROS_IP={mine}: the robot calls back there",
+        )
+    return Result("master", "ok", f"answers; this computer is {set_to or mine} to it")
+
+
+def _own_address_towards(host: str, port: int) -> str:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((host, port))  # sends nothing: it only chooses the way
+            return str(probe.getsockname()[0])
+        except OSError:
+            return "<this computer's address>"
+
+
+def _is_own(name: str) -> bool:
+    """Can a server here be reached under this name or address?"""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        try:
+            probe.bind((name, 0))
+        except OSError:
+            return False
+    return True

@@ -6,14 +6,17 @@ import json
 import socket
 import subprocess
 import sys
+import threading
 from collections import namedtuple
 from pathlib import Path
 from types import ModuleType
+from xmlrpc.server import SimpleXMLRPCServer
 
 import pytest
 
 from kuavo_cli.doctor import command, machine_checks, python_checks, ros_checks
 from kuavo_cli.doctor.result import Result
+from kuavo_cli.errors import UserError
 
 
 def test_this_machine_is_well(shell_environment: dict[str, str], tmp_path: Path) -> None:
@@ -32,7 +35,7 @@ def test_this_machine_is_well(shell_environment: dict[str, str], tmp_path: Path)
     findings = json.loads(report.read_text())
     assert findings["ok"] is True
     status = {check["name"]: check["status"] for check in findings["checks"]}
-    assert len(status) == len(command.CHECKS)
+    assert len(status) == len(command.CHECKS) + 2, "and the checkpoint, and the master"
     for name in ("python", "ros", "ros package", "messages", "rendering", "video"):
         assert status[name] == "ok", done.stdout
 
@@ -48,7 +51,7 @@ def test_a_failure_sets_the_exit_code_and_is_in_the_report(
         (lambda: Result("a", "ok", "good"), lambda: Result("b", "fail", "bad", "mend it")),
     )
     report = tmp_path / "d.json"
-    done = CliRunner().invoke(command.app, ["--json", str(report)])
+    done = CliRunner().invoke(command.app, ["--no-robot", "--json", str(report)])
     assert done.exit_code == 1
     assert "-> mend it" in done.output and "1 to mend: b" in done.output
     assert json.loads(report.read_text())["ok"] is False
@@ -59,7 +62,20 @@ def test_a_warning_does_not(monkeypatch: pytest.MonkeyPatch, status: str) -> Non
     from typer.testing import CliRunner
 
     monkeypatch.setattr(command, "CHECKS", (lambda: Result("a", status, "so"),))  # type: ignore[arg-type]
-    assert CliRunner().invoke(command.app, []).exit_code == 0
+    assert CliRunner().invoke(command.app, ["--no-robot"]).exit_code == 0
+
+
+def test_an_unknown_end_effector_is_a_mistyped_command() -> None:
+    with pytest.raises(UserError, match="choose from lejuclaw") as error:
+        command.doctor(end_effector="hook")
+    assert error.value.exit_code == 2
+
+
+def test_long_findings_are_folded_below_each_other(capsys: pytest.CaptureFixture[str]) -> None:
+    command.show(Result("a", "fail", "word " * 40, "mend " * 40))
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= command.WIDTH and len(lines) > 3
+    assert all(line.startswith(command.INDENT) for line in lines[1:])
 
 
 def test_a_check_that_breaks_does_not_stop_the_others() -> None:
@@ -116,11 +132,14 @@ def test_no_messages(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ros_checks.check_messages().status == "fail"
 
 
-def test_a_master_that_is_not_there_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_master_that_is_not_there_is_no_fault_unless_a_robot_is_demanded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         monkeypatch.setenv("ROS_MASTER_URI", f"http://127.0.0.1:{probe.getsockname()[1]}")
         found = ros_checks.check_master()
+        assert ros_checks.check_master(demanded=True).status == "fail"
     assert found.status == "info" and "does not answer" in found.found
 
 
@@ -130,17 +149,54 @@ def test_a_master_address_that_is_none(monkeypatch: pytest.MonkeyPatch, uri: str
     assert ros_checks.check_master().status == "warn"
 
 
+class FakeMaster:
+    """Something that answers like a ROS master."""
+
+    def __init__(self, address: str) -> None:
+        self.server = SimpleXMLRPCServer((address, 0), logRequests=False)
+        self.server.register_function(lambda _: [1, "", 1], "getPid")
+        self.uri = f"http://{address}:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def __enter__(self) -> FakeMaster:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
 def test_a_remote_master_needs_an_address_to_answer_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.socket() as server:
-        server.bind(("127.0.0.2", 0))
-        server.listen()
-        monkeypatch.setenv("ROS_MASTER_URI", f"http://127.0.0.2:{server.getsockname()[1]}")
+    with FakeMaster("127.0.0.2") as master:
+        monkeypatch.setenv("ROS_MASTER_URI", master.uri)
         monkeypatch.delenv("ROS_IP", raising=False)
         monkeypatch.delenv("ROS_HOSTNAME", raising=False)
         found = ros_checks.check_master()
-        assert found.status == "warn" and "ROS_IP" in found.fix
+        assert found.status == "warn" and "export ROS_IP=127.0.0." in found.fix
         monkeypatch.setenv("ROS_IP", "127.0.0.1")
         assert ros_checks.check_master().status == "ok"
+
+
+@pytest.mark.parametrize("name", ["ROS_IP", "ROS_HOSTNAME"])
+def test_an_address_that_is_not_this_computer_s(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    with FakeMaster("127.0.0.2") as master:
+        monkeypatch.setenv("ROS_MASTER_URI", master.uri)
+        monkeypatch.delenv("ROS_IP", raising=False)
+        monkeypatch.delenv("ROS_HOSTNAME", raising=False)
+        monkeypatch.setenv(name, "192.0.2.7")
+        found = ros_checks.check_master()
+        assert found.status == "fail" and "192.0.2.7, which is not this computer" in found.found
+        assert "unset ROS_HOSTNAME; export ROS_IP=127.0.0." in found.fix
+
+
+def test_something_that_is_no_master(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        monkeypatch.setenv("ROS_MASTER_URI", f"http://127.0.0.1:{server.getsockname()[1]}")
+        found = ros_checks.check_master(timeout_s=0.3)
+        assert found.status == "info" and "hung" in found.found
+        assert ros_checks.check_master(timeout_s=0.3, demanded=True).status == "fail"
 
 
 @pytest.mark.ros

@@ -9,7 +9,7 @@ import numpy as np
 
 from kuavo_train.checkpoint.manifest import Lineage, TaskRecord
 from kuavo_train.checkpoint.writer import VLM, write_checkpoint
-from kuavo_train.policy.architecture import random_policy, write_vlm
+from kuavo_train.policy.architecture import random_policy, robot_features, write_vlm
 from kuavo_train.policy.normalization import Statistics
 from kuavo_train.tasks import load_tasks
 
@@ -41,6 +41,8 @@ def write_tiny_checkpoint(folder: Path, arms: np.ndarray, spread: float = 0.03) 
         vlm = Path(scratch) / VLM
         write_vlm(vlm, SIZES, [task.instruction for task in tasks])
         policy = random_policy(SIZES, vlm)
+        # as if it had been trained with recordings of the robot's size
+        policy.config.input_features, policy.config.output_features = robot_features((3, 480, 640))
         lineage = Lineage(
             parent="random", stage="1", epoch=0, step=0, loss_version="test", trainable=[],
             packages={},
