@@ -8,7 +8,7 @@ TASK ?= weighing
 IN_ENV := . ./env.sh &&
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint lock clean
+.PHONY: help setup browser demo test test-all lint lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -22,10 +22,13 @@ demo: setup  ## the simulated robot doing a task (TASK=weighing), video in outpu
 lint: setup  ## style, types and shell scripts
 	@tools/lint.sh
 
-test: setup lint  ## lint and the fast tests
+browser: setup
+	@tools/setup_tests.sh
+
+test: setup browser lint  ## lint and the fast tests
 	@PYTEST_WORKERS=$(PYTEST_WORKERS) tools/test.sh "not slow" $(PYTEST_ARGS)
 
-test-all: setup lint  ## the same with the slow tests
+test-all: setup browser lint  ## the same with the slow tests
 	@PYTEST_WORKERS=$(PYTEST_WORKERS) tools/test.sh "slow or not slow" $(PYTEST_ARGS)
 
 lock: setup  ## requirements.in -> requirements_total.txt

@@ -95,10 +95,10 @@ class Machine:
             **self.variables,
         }
 
-    def setup(self) -> subprocess.CompletedProcess[str]:
-        """Run tools/setup.sh to its end."""
+    def setup(self, script: str = "setup.sh") -> subprocess.CompletedProcess[str]:
+        """Run tools/setup.sh (or another script of tools/) to its end."""
         return subprocess.run(
-            [str(self.checkout / "tools" / "setup.sh")],
+            [str(self.checkout / "tools" / script)],
             env=self.environment(),
             timeout=60,
             capture_output=True,

@@ -88,3 +88,19 @@ def test_a_system_package_that_is_missing_is_installed_as_root(machine: Machine)
     calls = (machine.folder / "apt.calls").read_text()
     assert "install -y --no-install-recommends" in calls
     assert calls.rstrip().endswith(" python3-rospy")
+
+
+def test_the_tests_browser_is_installed_where_there_is_none(machine: Machine) -> None:
+    for name in ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"):
+        (machine.programs / name).unlink(missing_ok=True)
+    machine.stand_in("dpkg-query", "exit 1")
+    machine.stand_in("dpkg", "exit 0")
+    machine.stand_in("apt-cache", "exit 0")
+    machine.stand_in("apt-get", 'echo "$*" >> "$MACHINE/apt.calls"')
+    assert machine.setup("setup_tests.sh").returncode == 0
+    calls = machine.folder / "apt.calls"
+    assert calls.read_text().rstrip().endswith(" chromium-headless-shell")
+    calls.unlink()
+    machine.stand_in("chromium", "exit 0")
+    assert machine.setup("setup_tests.sh").returncode == 0
+    assert not calls.exists()

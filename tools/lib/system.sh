@@ -13,12 +13,24 @@ ROS_PACKAGES=(ros-core rosbash rospack-tools catkin
     python3-std-msgs python3-std-srvs python3-sensor-msgs python3-nav-msgs python3-geometry-msgs
     python3-trajectory-msgs python3-diagnostic-msgs)
 
+# A browser without a screen: tests read the reports in it (tools/setup_tests.sh).
+TEST_PACKAGES=(chromium-headless-shell)
+
 # Print the names of the packages that dpkg does not have installed.
 missing_packages() {
     local name
     for name in "$@"; do
         dpkg-query -W -f '${Status}' "$name" 2> /dev/null | grep -q 'install ok installed' || echo "$name"
     done
+}
+
+# Ubuntu has no such package; any Chromium there does (tests/eval/page_numbers.py).
+has_browser() {
+    local name
+    for name in chromium-headless-shell chromium chromium-browser google-chrome; do
+        command -v "$name" > /dev/null && return
+    done
+    return 1
 }
 
 # as_root COMMAND…: run as root, through sudo if need be.
@@ -39,12 +51,24 @@ need_root() {
 }
 
 install_system_packages() {
-    local wanted=("${BASE_PACKAGES[@]}") missing known
+    local wanted=("${BASE_PACKAGES[@]}")
     if [ -f "$ROS_ROOT_DIR/setup.sh" ]; then
         say "ROS 1: using $ROS_ROOT_DIR"
     else
         wanted+=("${ROS_PACKAGES[@]}")
     fi
+    install_missing 1500 "ROS 1, rendering and video libraries" "${wanted[@]}"
+}
+
+install_test_packages() {
+    if ! has_browser; then
+        install_missing 400 "a browser for the tests" "${TEST_PACKAGES[@]}"
+    fi
+}
+
+# install_missing MB WHAT PACKAGE…: install those that dpkg does not have.
+install_missing() {
+    local megabytes="$1" what="$2" wanted=("${@:3}") missing known
     command -v dpkg-query > /dev/null ||
         fail "this is not Debian or Ubuntu (no dpkg): install ROS 1 at $ROS_ROOT_DIR yourself, or use Debian 12."
     mapfile -t missing < <(missing_packages "${wanted[@]}")
@@ -53,7 +77,7 @@ install_system_packages() {
         return
     fi
     need_root "${missing[@]}"
-    need_disk / 1500 "installing the system packages"
+    need_disk / "$megabytes" "installing the system packages"
     export DEBIAN_FRONTEND=noninteractive
     # A run that was killed may have left packages unpacked but not configured.
     quietly as_root dpkg --configure -a || explain "finishing an interrupted package installation"
@@ -68,7 +92,7 @@ install_system_packages() {
         *) [[ " ${missing[*]} " != *" ros-core "* ]] ||
             explain "the archive offers no ROS 1 package (Debian 12 does; on Ubuntu 20.04 install ROS Noetic first): apt-get update" ;;
     esac
-    say "system packages: installing ${#missing[@]} (ROS 1, rendering and video libraries)"
+    say "system packages: installing ${#missing[@]} ($what)"
     quietly as_root apt-get install -y --no-install-recommends -o Acquire::Retries=3 "${missing[@]}" ||
         explain "installing the system packages"
     say "system packages: done"
