@@ -19,10 +19,6 @@ class TrackingMonitor:
         self._limit, self._patience = limit, patience
         self._since: float | None = None
 
-    def restart(self) -> None:
-        """A new stream begins."""
-        self._since = None
-
     def check(
         self, commanded: np.ndarray | None, measured: np.ndarray | None, now: float
     ) -> str | None:

@@ -48,6 +48,8 @@ def test_the_logic_never_imports_ros_and_the_executor_nothing_heavy(root: Path) 
                 assert not imported(tree) & HEAVY, file
     node = ast.parse((root / "kuavo_deploy/nodes/executor_node.py").read_text(encoding="utf-8"))
     assert not imported(node) & HEAVY
+    for file, tree in sources(root, "kuavo_deploy/ros"):
+        assert not imported(tree) & HEAVY, file
 
 
 def test_the_logic_never_looks_at_a_clock_of_its_own(root: Path) -> None:

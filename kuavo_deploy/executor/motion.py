@@ -1,0 +1,133 @@
+"""The streams of arms, hands and base: from what is wanted to what is sent, one tick at a time."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from kuavo_deploy.executor.base import BaseHandover, Pose
+from kuavo_deploy.executor.hands import HandStream
+from kuavo_deploy.executor.inputs import RobotInputs
+from kuavo_deploy.executor.reference import Point
+from kuavo_deploy.executor.settings import ExecutorSettings
+from kuavo_deploy.robot import layout
+from kuavo_deploy.robot.layout import Base
+from kuavo_deploy.robot.version import RobotLimits
+from kuavo_deploy.safety.states import SILENT, State
+from kuavo_deploy.safety.stream import ArmStream, Target
+
+
+class Commands(NamedTuple):
+    """What to publish now; None: nothing on that topic.
+
+    arms: shape (14,) [rad]. hands: closures, shape (2,). base: x, y [m], yaw [rad] in odom.
+    """
+
+    arms: np.ndarray | None = None
+    hands: np.ndarray | None = None
+    base: Pose | None = None
+
+
+class Motion:
+    """Runs the streams.
+
+    Attributes:
+        stream: of the arms. base: who has the robot, arms or base.
+    """
+
+    def __init__(self, settings: ExecutorSettings, limits: RobotLimits) -> None:
+        self.base = BaseHandover(settings.base)
+        self._settings = settings
+        self._hands = HandStream(settings.hand_speed, settings.period)
+        self.use_limits(limits)
+
+    def use_limits(self, limits: RobotLimits) -> None:
+        """Other limits; only while nothing moves."""
+        settings = self._settings
+        self.stream = ArmStream(limits, settings.margin, settings.period, settings.speed)
+
+    def fall_silent(self) -> None:
+        """The next command begins where the robot is."""
+        self.stream.stop()
+        self._hands.stop()
+
+    def begin(self) -> None:
+        """The robot was enabled."""
+        self.fall_silent()
+        self.base.reset()
+
+    def standing(self, inputs: RobotInputs) -> np.ndarray | None:
+        """Where the robot is told to be, else where it is, shape (16,); None when unknown."""
+        arms = inputs.arms if self.stream.position is None else self.stream.position
+        hands = inputs.hands if self._hands.closure is None else self._hands.closure
+        if arms is None:
+            return None
+        return layout.join(arms, np.zeros(2) if hands is None else hands)
+
+    def step(
+        self, now: float, state: State, point: Point | None, wanted: Base | None,
+        goal: np.ndarray | None, inputs: RobotInputs,
+    ) -> Commands:  # fmt: skip
+        """One tick.
+
+        Args:
+            now: [s]
+            state: of the executor.
+            point: what the plans want of arms and hands; None brakes.
+            wanted: what they want of the base.
+            goal: start posture of the arms, shape (14,) [rad], for MOVE_TO_START.
+            inputs: what is known of the robot.
+        """
+        odometry = inputs.fresh_odometry(now)
+        base = self.base.update(now, wanted, odometry, self.stream.moving)
+        if self.base.arms_silent:
+            self.stream.stop()
+            return Commands(None, self._hand_command(None, state, inputs), base)
+        arms = self._arm_command(
+            None if self.base.arms_hold else point, state, goal, now, inputs
+        )
+        return Commands(arms, self._hand_command(point, state, inputs), base)
+
+    def is_at(self, goal: np.ndarray | None) -> bool:
+        """Do the commanded arms stand at a posture, shape (14,) [rad]; anywhere, if None?"""
+        position = self.stream.position
+        if position is None or self.stream.moving:
+            return False
+        if goal is None:
+            return True
+        distance = np.abs(position - self.stream.soft.clip(goal)).max()
+        return bool(distance < self._settings.start_tolerance)
+
+    def _arm_command(
+        self, point: Point | None, state: State, goal: np.ndarray | None, now: float,
+        inputs: RobotInputs,
+    ) -> np.ndarray | None:  # fmt: skip
+        if self.stream.position is None:
+            return self._first_arm_command(state, now, inputs)
+        if state in SILENT and not self.stream.moving:
+            self.fall_silent()
+            return None
+        if state is State.MOVE_TO_START and goal is not None:
+            still = np.zeros(len(goal))
+            return self.stream.follow(Target(goal, still, still), self._settings.start_speed)
+        if point is None:
+            return self.stream.brake()
+        return self.stream.follow(Target(*(layout.split(row).arms for row in point)))
+
+    def _first_arm_command(
+        self, state: State, now: float, inputs: RobotInputs
+    ) -> np.ndarray | None:
+        if state in SILENT or inputs.arms is None or inputs.joints_fresh.problem(now):
+            return None
+        return self.stream.start(inputs.arms)
+
+    def _hand_command(
+        self, point: Point | None, state: State, inputs: RobotInputs
+    ) -> np.ndarray | None:
+        if state in SILENT:
+            self._hands.stop()
+            return None
+        if self._hands.closure is None and inputs.hands is not None:
+            self._hands.start(inputs.hands)
+        return self._hands.follow(None if point is None else layout.split(point.action).hands)
