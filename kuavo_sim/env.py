@@ -34,6 +34,7 @@ class KuavoEnv(gym.Env[dict[str, np.ndarray], np.ndarray]):
         image_size: (height, width) of the camera images, or None for no images.
         cameras: which of the robot's cameras are rendered.
         render_mode: 'rgb_array' renders the overview camera.
+        control_hz: control periods per second; the physics has a whole number of steps in each.
 
     Observation: `state` (16,) float64 and one (H, W, 3) uint8 image per camera.
     Reward: 1 at success, else 0. Terminated at success or failure, truncated at the time limit.
@@ -47,8 +48,11 @@ class KuavoEnv(gym.Env[dict[str, np.ndarray], np.ndarray]):
         image_size: tuple[int, int] | None = (480, 640),
         cameras: Sequence[str] = topics.CAMERAS,
         render_mode: str | None = None,
+        control_hz: int = CONTROL_HZ,
     ) -> None:
         self.task = task_named(task)
+        self.control_hz = control_hz
+        self.metadata = {**self.metadata, "render_fps": control_hz}
         self.image_size = image_size
         self.cameras = tuple(cameras) if image_size else ()
         self.render_mode = render_mode
@@ -91,7 +95,7 @@ class KuavoEnv(gym.Env[dict[str, np.ndarray], np.ndarray]):
     def step(
         self, action: np.ndarray
     ) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
-        """One control period of 0.1 s.
+        """One control period: 0.1 s unless told otherwise.
 
         Raises:
             ValueError: the action has the wrong shape or a number that is not finite.
@@ -110,7 +114,7 @@ class KuavoEnv(gym.Env[dict[str, np.ndarray], np.ndarray]):
                 sim.robot.walk_to(base.x, base.y, base.yaw)
             else:
                 sim.robot.stand()
-        substeps = round(1.0 / (CONTROL_HZ * sim.timestep))
+        substeps = round(1.0 / (self.control_hz * sim.timestep))
         for i in range(1, substeps + 1):
             sim.command = start + (action - start) * (i / substeps) if i < substeps else action
             parts = layout.split(sim.command)

@@ -1,20 +1,65 @@
-"""Trials of the experts: run many seeds, in parallel, and summarize them per task."""
+"""Episodes in closed loop, whoever drives; and trials of the experts: many seeds, in parallel."""
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from statsmodels.stats.proportion import proportion_confint
 
-from kuavo_sim.env import CONTROL_HZ, KuavoEnv
+from kuavo_sim.env import KuavoEnv
 from kuavo_sim.experts import make_expert
-from kuavo_sim.experts.base import OutOfReach
+from kuavo_sim.experts.base import GivesUp
+from kuavo_train.data.pool import run_all
 
 CONFIDENCE = 0.95
+TIME_UP = "time limit"
+
+
+class Played(NamedTuple):
+    """How an episode ended.
+
+    info: the environment's last. failure: why there was no success, None after one.
+    peak_velocity: the fastest that any arm joint was commanded to move [rad/s].
+    """
+
+    info: dict[str, Any]
+    failure: str | None
+    peak_velocity: float
+
+
+def play(
+    env: KuavoEnv,
+    info: dict[str, Any],
+    act: Callable[[], np.ndarray],
+    over: Callable[[], str | None] = lambda: None,
+) -> Played:
+    """Drive a freshly reset environment to the end of its episode.
+
+    Args:
+        env: reset.
+        info: that the reset gave.
+        act: the action for the coming control period; may raise `GivesUp`.
+        over: asked after every period: a reason to end the episode now, as a failure.
+    """
+    failure, peak = None, 0.0
+    previous = env.sim.robot.arm_command
+    ended = False
+    while not ended:
+        try:
+            action = act()
+        except GivesUp as error:
+            failure = str(error)
+            break
+        _, _, terminated, truncated, info = env.step(action)
+        arms = env.sim.robot.arm_command
+        peak = max(peak, float(np.abs(arms - previous).max()) * env.control_hz)
+        previous = arms
+        failure = TIME_UP if truncated else over()
+        ended = terminated or failure is not None
+    return Played(info, None if info["success"] else info["failure"] or failure, peak)
 
 
 @dataclass(frozen=True)
@@ -64,48 +109,29 @@ def run_expert(task: str, seed: int) -> Trial:
     """One episode of a task's expert, without images."""
     env = KuavoEnv(task, image_size=None)
     _, info = env.reset(seed=seed)
-    expert = make_expert(env.sim, expert_rng(seed))
-    failure, peak = None, 0.0
-    previous = env.sim.robot.arm_command
-    over = False
-    while not over:
-        try:
-            action = expert.act()
-        except OutOfReach as error:
-            failure = str(error)
-            break
-        _, _, terminated, truncated, info = env.step(action)
-        arms = env.sim.robot.arm_command
-        peak = max(peak, float(np.abs(arms - previous).max()) * CONTROL_HZ)
-        previous = arms
-        over = terminated or truncated
-        if truncated:
-            failure = "time limit"
+    played = play(env, info, make_expert(env.sim, expert_rng(seed)).act)
     env.close()
     return Trial(
-        task=info["task"],
+        task=task,
         seed=seed,
-        success=info["success"],
-        stage=info["stage"],
-        stages=info["stages"],
-        failure=None if info["success"] else info["failure"] or failure,
-        duration=info["time"],
-        peak_velocity=peak,
+        success=played.info["success"],
+        stage=played.info["stage"],
+        stages=played.info["stages"],
+        failure=played.failure,
+        duration=played.info["time"],
+        peak_velocity=played.peak_velocity,
     )
 
 
 def run_experts(tasks: list[str], seeds: range, workers: int) -> Iterator[Trial]:
     """All tasks × seeds, in parallel processes; trials come as they end."""
     jobs = [(task, seed) for seed in seeds for task in tasks]
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        futures = [pool.submit(run_expert, *job) for job in jobs]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    for _, trial in run_all(_run_job, jobs, workers):
+        yield trial
+
+
+def _run_job(job: tuple[str, int]) -> Trial:
+    return run_expert(*job)
 
 
 def summarize(trials: list[Trial]) -> list[Summary]:

@@ -64,7 +64,7 @@ class Trial:
     rubric: all stages of the task, in order. stages: those reached → when [s], None: not noted.
     duration: of the trial [s]. failure: a tag, e.g. 'dropped'. void: why it does not count.
     did: the task that was really done, commanded or not. interventions: by the operator.
-    began: wall time, ISO 8601. plan: SHA-256 of the trial plan. bag, video: files in the folder.
+    began: wall time, ISO 8601. plan: SHA-256 of the trial plan. bag: a file in the folder.
     """
 
     trial: str
@@ -90,7 +90,6 @@ class Trial:
     began: str = ""
     plan: str = ""
     bag: str | None = None
-    video: str | None = None
     note: str = ""
 
     def __post_init__(self) -> None:

@@ -56,7 +56,6 @@ def _row(trial: Trial) -> dict[str, Any]:
         "began": trial.began,
         "plan": trial.plan,
         "bag": trial.bag,
-        "video": trial.video,
         "note": trial.note,
     }
 

@@ -25,7 +25,11 @@ REACHABLE = 0.03
 """A goal that the arm misses by more than this is out of reach [m]."""
 
 
-class OutOfReach(RuntimeError):
+class GivesUp(RuntimeError):
+    """Whoever drives cannot go on; the message says why."""
+
+
+class OutOfReach(GivesUp):
     """The arm cannot get where the plan wants it."""
 
 
