@@ -89,7 +89,7 @@ def sim(
     document = write_run_results(folder, trials, sys.argv)
     typer.echo(summary_lines(document))
     typer.echo(f"report  {folder / 'report.html'}")
-    if any(void for void in unscored(document)):
+    if unscored(document):
         raise typer.Exit(1)
 
 
@@ -118,7 +118,10 @@ def summary_lines(document: dict[str, Any]) -> str:
     """The successes as a table for a terminal, and what is void."""
     from kuavo_eval.report.text import shown
 
-    lines = ["| checkpoint | task | success (95 % interval) | wrong task | void |", "|---|---|---|---|---|"]
+    lines = [
+        "| checkpoint | task | success (95 % interval) | wrong task | void |",
+        "|---|---|---|---|---|",
+    ]
     for label, checkpoint in document["checkpoints"].items():
         for task, figures in checkpoint["tasks"].items():
             lines.append(

@@ -1,4 +1,4 @@
-"""A chunk policy at the controls, as on the robot: planner, executor, and inference that takes time.
+"""A chunk policy at the controls as on the robot: planner, executor, inference that takes time.
 
 At 100 Hz: the sensors are read, a plan that has become ready is handed over, the executor ticks.
 While inference "runs", the robot goes on with the plan that it has.
@@ -6,7 +6,8 @@ While inference "runs", the robot goes on with the plan that it has.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,6 +34,8 @@ from kuavo_sim.simulation import Simulation
 from kuavo_train.tasks import task_named
 from kuavo_train.tasks.registry import configs_root
 
+COMMAND_HZ = 100
+"""Commands per second of the executor, and control periods of the environment."""
 ORIGIN = 1000.0
 """The stamp of simulated time 0 [s]; a stamp of 0 means none."""
 JPEG_QUALITY = 90
@@ -88,9 +91,8 @@ class RobotDriver:
         self, sim: Simulation, policy: ChunkPolicy, latency: float, settings: SimulationSettings
     ) -> None:
         configs = configs_root()
-        executor_settings = load_settings(configs / "deploy" / "executor.yaml")
-        self.control_hz = round(executor_settings.rate)
-        self.safety: list[SafetyEvent] = []
+        executor_settings = load_settings(configs / "deploy" / "executor.yaml", rate=COMMAND_HZ)
+        self.safety: Sequence[SafetyEvent] = ()
         self.resumed: float | None = None
         self._sim, self._size = sim, settings.image_size
         self._policy = _Thinking(policy, latency)
@@ -109,7 +111,7 @@ class RobotDriver:
         self._latencies: list[float] = []
         self._target: tuple[float, float, float] | None = None
         self._walks = task_named(sim.task).action_dim == layout.WALKING_ACTION_DIM
-        self._moved = False
+        self._acted = False
         self._refusal = ""
 
     def _now(self) -> float:
@@ -145,7 +147,7 @@ class RobotDriver:
 
     def problem(self) -> str | None:
         """Why a trial that has ended does not count, if so."""
-        if self._moved:
+        if self._acted:
             return None
         return f"no plan was executed: {self._refusal or 'none came'}"
 
@@ -163,10 +165,10 @@ class RobotDriver:
         robot, now = self._sim.robot, self._now()
         velocities = np.zeros(layout.SENSOR_JOINT_COUNT)
         velocities[layout.SENSOR_ARMS] = robot.arm_velocities
-        self._executor.on_joints(robot.joint_vector(), velocities, now)
+        self._executor.on_joints(list(robot.joint_vector()), list(velocities), now)
         self._executor.on_hands(robot.hand_closures, now)
-        x, y, turn = robot.base_velocity
-        odometry = Odometry(tuple(robot.base_pose), float(np.hypot(x, y)), turn)
+        pose, (vx, vy, turn) = robot.base_pose, robot.base_velocity
+        odometry = Odometry((pose[0], pose[1], pose[2]), math.hypot(vx, vy), turn)
         self._executor.on_odometry(odometry, now)
 
     def _look(self) -> Observation:
@@ -208,20 +210,23 @@ class RobotDriver:
 
     def _watch(self) -> None:
         executor = self._executor
-        self._moved = self._moved or executor.supervisor.state is State.RUN
+        self._acted = self._acted or executor.supervisor.state is State.RUN
         told = self._instruction
         if self.resumed is None and told is not None and executor.executing == told.epoch:
             self.resumed = self._sim.time
         if executor.supervisor.state is State.FAULT:
             reason = executor.supervisor.reason
-            raise SafetyStop(reason) if is_policy_fault(reason) else VoidTrial(reason)
+            if is_policy_fault(reason):
+                self._acted = True
+                raise SafetyStop(reason)
+            raise VoidTrial(reason)
 
     def _changed(self, old: State, new: State, reason: str) -> None:
         if new in (State.HOLD, State.FAULT):
             self._note(new.value, reason)
 
     def _note(self, kind: str, text: str) -> None:
-        self.safety.append(SafetyEvent(round(self._sim.time, 3), kind, text))
+        self.safety = (*self.safety, SafetyEvent(round(self._sim.time, 3), kind, text))
 
     def _action(self, commands: Commands) -> np.ndarray:
         robot = self._sim.robot

@@ -45,7 +45,8 @@ def run(
     Args:
         checkpoints: label → folder, or the name of a stand-in (see `candidates.STAND_INS`).
         tasks: whatever names tasks; they need not be among those that a checkpoint was trained on.
-        episodes: per checkpoint and task. seed: of the first; episode i has seed + i.
+        episodes: per checkpoint and task.
+        seed: of the first; episode i has seed + i.
         folder: made if it is not there; an interrupted run is continued. Void trials are repeated.
         settings: see there.
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from kuavo_deploy.robot import topics
+from kuavo_eval.trials.schema import Latency, SafetyEvent
 from kuavo_sim.env import CONTROL_HZ, KuavoEnv
 from kuavo_sim.experts import make_expert
 from kuavo_sim.simulation import Simulation
@@ -25,13 +26,12 @@ class ExpertDriver:
         sim: reset. swapped: be the expert of the other task that the cell allows, if any.
     """
 
-    control_hz = CONTROL_HZ
-    latency = None
+    latency: Latency | None = None
     resumed: float | None = None
+    safety: Sequence[SafetyEvent] = ()
 
     def __init__(self, sim: Simulation, swapped: bool) -> None:
         self._sim, self._swapped = sim, swapped
-        self.safety: tuple = ()
 
     def command(self, task: str, instruction: str) -> None:
         """Be the expert of `task` from now on; of the scene's own where that is impossible."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -12,7 +12,7 @@ import numpy as np
 
 from kuavo_eval.simulation.candidates import Candidate, trained_policy
 from kuavo_eval.simulation.film import Film
-from kuavo_eval.simulation.robot_driver import RobotDriver
+from kuavo_eval.simulation.robot_driver import COMMAND_HZ, RobotDriver
 from kuavo_eval.simulation.settings import SimulationSettings
 from kuavo_eval.simulation.stand_ins import ExpertDriver, chunk_stand_in
 from kuavo_eval.trials.faults import VoidTrial
@@ -30,10 +30,12 @@ DONE_FOR = 5.0
 class Driver(Protocol):
     """Whoever drives the robot through a trial."""
 
-    control_hz: int
-    safety: Any
+    safety: Sequence[SafetyEvent]
     resumed: float | None
-    latency: Latency | None
+
+    @property
+    def latency(self) -> Latency | None:
+        """From observation to hand-over, over the chunks so far."""
 
     def command(self, task: str, instruction: str) -> None:
         """An instruction is in force from now on."""
@@ -71,7 +73,7 @@ def run_trial(job: TrialJob) -> Trial:
     """Run it to its end."""
     began = datetime.now(timezone.utc).isoformat(timespec="seconds")
     expert = job.candidate.stand_in in ("expert", "swapped")
-    env = KuavoEnv(job.task, image_size=None, control_hz=CONTROL_HZ if expert else 100)
+    env = KuavoEnv(job.task, image_size=None, control_hz=CONTROL_HZ if expert else COMMAND_HZ)
     _, info = env.reset(seed=job.seed)
     try:
         driver = _driver(job, env.sim)
@@ -137,15 +139,11 @@ def _played(
         failure=None if void else failure,
         void=void,
         did=done[0] if done else None,
-        safety=_safety(driver.safety),
+        safety=tuple(driver.safety),
         latency=driver.latency,
         switch=watch.switch,
         began=began,
     )
-
-
-def _safety(events: list[SafetyEvent]) -> tuple[SafetyEvent, ...]:
-    return tuple(events)
 
 
 class _Watch:

@@ -11,8 +11,7 @@ from kuavo_eval.report import Page
 from kuavo_eval.report.figures import COLOURS, line_figure
 
 SOURCES = {
-    "simulation": "closed loop in the simulation: the robot's own planner and executor, "
-    "simulated time",
+    "simulation": "the simulated robot, with the real one's planner and executor in simulated time",
     "ros": "the simulated robot behind the real robot's topics, through the real nodes",
     "robot": "the robot",
 }
@@ -25,7 +24,7 @@ def report(document: Mapping[str, Any]) -> str:
     page = Page(
         document,
         "Trials",
-        "How often does the policy do what it is told? " + SOURCES.get(document["source"], "") + ".",
+        f"How often does the policy do what it is told? On {SOURCES[document['source']]}.",
     )
     tables = _Tables(page, document)
     tables.success()

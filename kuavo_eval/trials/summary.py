@@ -75,8 +75,8 @@ def _of_task(trials: list[Trial], voids: int) -> dict[str, Any]:
         "intervened": _rate(trials, lambda trial: trial.interventions > 0),
         "safety": _counts([f"{event.kind}: {event.text}" for event in events]),
         "stopped": _rate(trials, lambda t: any(event.kind == "fault" for event in t.safety)),
-        "latency": _median([trial.latency and trial.latency.median for trial in trials]),
-        "latency_p99": _largest([trial.latency and trial.latency.p99 for trial in trials]),
+        "latency": _median([trial.latency.median for trial in trials if trial.latency]),
+        "latency_p99": _largest([trial.latency.p99 for trial in trials if trial.latency]),
         "resumed": _median(
             [
                 trial.switch.resumed - trial.switch.at
@@ -100,8 +100,7 @@ def _median(values: Sequence[float | None]) -> dict[str, Any]:
     return bootstrap(np.median, known, of="trials").quantity("s").as_dict()
 
 
-def _largest(values: Sequence[float | None]) -> dict[str, Any]:
-    known = [value for value in values if value is not None]
+def _largest(known: Sequence[float]) -> dict[str, Any]:
     if not known:
         return Quantity(None, "s", n=0, of="trials", why=NOTHING).as_dict()
     return Quantity(max(known), "s", n=len(known), of="trials").as_dict()
