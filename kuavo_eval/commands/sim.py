@@ -134,9 +134,5 @@ def summary_lines(document: dict[str, Any]) -> str:
 
 def unscored(document: dict[str, Any]) -> Sequence[str]:
     """Trials that have attempts but none that counts."""
-    counted = {
-        (t["checkpoint"], t["trial"]) for t in document["trials"] if t["result"] != "void"
-    }
-    return [
-        t["trial"] for t in document["trials"] if (t["checkpoint"], t["trial"]) not in counted
-    ]
+    counted = {(t["checkpoint"], t["trial"]) for t in document["trials"] if t["result"] != "void"}
+    return [t["trial"] for t in document["trials"] if (t["checkpoint"], t["trial"]) not in counted]

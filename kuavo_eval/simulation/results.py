@@ -18,9 +18,7 @@ def write_run_results(
 ) -> dict[str, Any]:
     """`scores.json`, `trials.parquet` and `report.html` of a folder that `run` has filled."""
     about = read_run(folder)
-    checkpoints = {
-        label: one["path"] for label, one in about["checkpoints"].items() if one["path"]
-    }
+    checkpoints = {label: one["path"] for label, one in about["checkpoints"].items() if one["path"]}
     films = {
         f"{trial.checkpoint}, {trial.trial}: {trial.failure}": str(film.relative_to(folder))
         for trial in scored(trials)

@@ -194,5 +194,3 @@ def first_task(task: str) -> str:
 
 def _rounded(time: float | None) -> float | None:
     return None if time is None else round(time, 3)
-
-

@@ -132,7 +132,8 @@ def test_a_run_is_resumed_and_refuses_to_become_another(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     first = run(tested, ["weighing"], 2, 5, folder, settings)
     assert [(t.checkpoint, t.trial) for t in first] == [
-        ("hold", "weighing-5"), ("nan", "weighing-5"), ("hold", "weighing-6"), ("nan", "weighing-6"),
+        ("hold", "weighing-5"), ("nan", "weighing-5"),
+        ("hold", "weighing-6"), ("nan", "weighing-6"),
     ]  # fmt: skip
     log = (folder / "trials.jsonl").read_bytes()
     lines = log.splitlines(keepends=True)
