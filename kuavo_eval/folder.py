@@ -17,6 +17,7 @@ from typing import Any
 from kuavo_cli.errors import UserError
 from kuavo_cli.jsonio import to_plain, write_json
 from kuavo_train.checkpoint.atomic import atomic_folder
+from kuavo_train.data.workspace import write_atomically
 from kuavo_train.errors import CheckpointError
 
 SCORES, REPORT = "scores.json", "report.html"
@@ -71,13 +72,7 @@ class EvaluationFolder:
         Returns:
             The document as a reader of the file gets it.
         """
-        content = {"kind": self.kind, "schema": SCHEMA, **document}
-        plain: dict[str, Any] = json.loads(json.dumps(to_plain(content), allow_nan=False))
-        for path in _dotted_keys(plain):
-            raise ValueError(f"key {path!r} has a dot: sources on pages are dotted paths")
-        write_json(self.path / SCORES, plain)
-        if render is not None:
-            (self.path / REPORT).write_text(render(plain), encoding="utf-8")
+        plain = write_scores(self.path, self.kind, document, render)
         self._finished = True
         return plain
 
@@ -94,6 +89,23 @@ class EvaluationFolder:
             self._stack.__exit__(kind, error, trace)
         except CheckpointError as failure:
             raise UserError(str(failure)) from failure
+
+
+def write_scores(
+    folder: Path,
+    kind: str,
+    document: Mapping[str, Any],
+    render: Callable[[dict[str, Any]], str] | None = None,
+) -> dict[str, Any]:
+    """Write both files into a folder that grows in place, e.g. one of trials; see `finish`."""
+    content = {"kind": kind, "schema": SCHEMA, **document}
+    plain: dict[str, Any] = json.loads(json.dumps(to_plain(content), allow_nan=False))
+    for path in _dotted_keys(plain):
+        raise ValueError(f"key {path!r} has a dot: sources on pages are dotted paths")
+    write_json(folder / SCORES, plain)
+    if render is not None:
+        write_atomically(folder / REPORT, render(plain))
+    return plain
 
 
 class Unfinished(Exception):

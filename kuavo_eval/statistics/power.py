@@ -51,9 +51,14 @@ def pairs_needed(only_a: float, only_b: float, power: float = POWER, alpha: floa
 
 
 def more_trials(
-    successes_a: int, trials_a: int, successes_b: int, trials_b: int, alpha: float = ALPHA
+    successes_a: int,
+    trials_a: int,
+    successes_b: int,
+    trials_b: int,
+    alpha: float = ALPHA,
+    power: float = POWER,
 ) -> int | None:
-    """Trials that the smaller arm still lacks for 80 % power, if the rates are those seen.
+    """Trials that the smaller arm still lacks for `power`, if the rates are those seen.
 
     None where the rates seen are equal.
     """
@@ -62,14 +67,16 @@ def more_trials(
     rate_a, rate_b = successes_a / trials_a, successes_b / trials_b
     if rate_a == rate_b:
         return None
-    return max(0, trials_per_arm(rate_a, rate_b, alpha=alpha) - min(trials_a, trials_b))
+    return max(0, trials_per_arm(rate_a, rate_b, power, alpha) - min(trials_a, trials_b))
 
 
-def more_pairs(only_a: int, only_b: int, pairs: int, alpha: float = ALPHA) -> int | None:
-    """Pairs still lacking for 80 % power, if pairs go on to differ as often; None as above."""
+def more_pairs(
+    only_a: int, only_b: int, pairs: int, alpha: float = ALPHA, power: float = POWER
+) -> int | None:
+    """Pairs still lacking for `power`, if pairs go on to differ as often; None as above."""
     if pairs == 0 or only_a == only_b:
         return None
-    return max(0, pairs_needed(only_a / pairs, only_b / pairs, alpha=alpha) - pairs)
+    return max(0, pairs_needed(only_a / pairs, only_b / pairs, power, alpha) - pairs)
 
 
 def _check(*rates: float) -> None:
