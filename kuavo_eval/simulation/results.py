@@ -29,7 +29,16 @@ def write_run_results(
         "conditions": _conditions(about),
         "run": about,
     }
-    return write_results(folder, trials, content, films)
+    return write_results(folder, _in_order(trials, about), content, films)
+
+
+def _in_order(trials: Sequence[Trial], about: dict[str, Any]) -> list[Trial]:
+    """As it was asked for; parallel trials end in any order."""
+    labels, tasks = list(about["checkpoints"]), about["tasks"]
+    return sorted(
+        trials,
+        key=lambda t: (labels.index(t.checkpoint), tasks.index(t.task), t.seed, t.attempt),
+    )
 
 
 def _conditions(about: dict[str, Any]) -> list[dict[str, Any]]:
@@ -37,8 +46,10 @@ def _conditions(about: dict[str, Any]) -> list[dict[str, Any]]:
     height, width = settings["image_size"]
     conditions: list[dict[str, Any]] = [
         {"what": "trials per task", "value": about["episodes"]},
-        {"what": "scenes", "value": f"seeds {about['seed']} to "
-                                    f"{about['seed'] + about['episodes'] - 1}"},
+        {
+            "what": "scenes",
+            "value": f"seeds {about['seed']} to {about['seed'] + about['episodes'] - 1}",
+        },
         *(
             {"what": f"latency of inference, {label}", "value": {"value": value, "unit": "s"}}
             for label, value in about["latency"].items()

@@ -57,13 +57,15 @@ class _Tables:
             "nothing about the policy and does not count.",
         )
         self._conditions()
+        operated = ["intervened"] if self._document["source"] == "robot" else []
         self._page.table(
-            ["checkpoint", "task", "success", "wrong task", "intervened", "void"],
+            ["checkpoint", "task", "success", "wrong task", *operated, "void"],
             [
                 [
                     label, task,
                     self._page.number(f"{at}.success"), self._page.number(f"{at}.wrong_task"),
-                    self._page.number(f"{at}.intervened"), self._page.number(f"{at}.voids"),
+                    *(self._page.number(f"{at}.intervened") for _ in operated),
+                    self._page.number(f"{at}.voids"),
                 ]
                 for label, task, at, _ in self._rows
             ],
@@ -86,40 +88,45 @@ class _Tables:
         """How far the trials came."""
         self._page.section(
             "How far they came",
-            "Part of the trials that reached each stage of the task, and when, on the median.",
+            "Part of the trials that reached each stage of the task, and after how long, on the "
+            "median. A steep step is where a policy loses its trials.",
         )
-        for label, task, at, figures in self._rows:
-            if not figures["stages"]:
-                continue
-            self._page.subsection(f"{label}: {task}")
-            self._page.table(
-                ["stage", "reached", "after (median)"],
-                [
-                    [
-                        stage["name"],
-                        self._page.number(f"{at}.stages.{i}.reached"),
-                        self._page.number(f"{at}.stages.{i}.time"),
-                    ]
-                    for i, stage in enumerate(figures["stages"])
-                ],
-            )
-        self._page.figure(
-            self._stage_figure(),
-            "Part of the trials that reached each stage. A steep step is where the policy loses "
-            "its trials.",
-        )
+        for task in dict.fromkeys(task for _, task, _, _ in self._rows):
+            rows = [
+                (label, at, figures["stages"])
+                for label, name, at, figures in self._rows
+                if name == task and figures["stages"]
+            ]
+            if rows:
+                self._stages_of(task, rows)
 
-    def _stage_figure(self) -> Any:
-        figure = line_figure("stage", "reached [%]", height=340, yaxis={"range": [0, 105]})
-        for i, (label, task, _, figures) in enumerate(self._rows):
-            stages = figures["stages"]
+    def _stages_of(self, task: str, rows: list[tuple[str, str, list[dict[str, Any]]]]) -> None:
+        self._page.subsection(task)
+        columns = [f"{label}: {what}" for label, *_ in rows for what in ("reached", "after")]
+        self._page.table(
+            ["stage", *(columns if len(rows) > 1 else ["reached", "after"])],
+            [
+                [
+                    stage["name"],
+                    *(
+                        self._page.number(f"{at}.stages.{i}.{what}")
+                        for _, at, _ in rows
+                        for what in ("reached", "time")
+                    ),
+                ]
+                for i, stage in enumerate(rows[0][2])
+            ],
+        )
+        figure = line_figure("stage", "reached [%]", height=260, yaxis={"range": [0, 105]})
+        for i, (label, _, stages) in enumerate(rows):
             figure.add_scatter(
                 x=["start", *(stage["name"] for stage in stages)],
-                y=[100, *(100 * (stage["reached"]["value"] or 0) for stage in stages)],
-                name=f"{label}: {task}",
+                y=[100, *(100 * stage["reached"]["value"] for stage in stages)],
+                name=label,
+                showlegend=True,
                 line={"shape": "hv", "color": COLOURS[i % len(COLOURS)]},
             )
-        return figure
+        self._page.figure(figure, f"Part of the trials of {task} that reached each stage.")
 
     def failures(self) -> None:
         """What went wrong."""
@@ -182,7 +189,7 @@ class _Tables:
             ["checkpoint", "trial", "attempt", "reason"],
             [
                 [
-                    void["checkpoint"], void["trial"],
+                    void["checkpoint"], self._page.text(f"voids.{i}.trial"),
                     self._page.number(f"voids.{i}.attempt"), self._page.text(f"voids.{i}.reason"),
                 ]
                 for i, void in enumerate(voids)
@@ -217,8 +224,9 @@ class _Tables:
             ["trial", "checkpoint", "start", "result", "stage", "duration", "why"],
             [
                 [
-                    trial["trial"], trial["checkpoint"], trial["start"], trial["result"],
-                    trial["stage"], self._page.number(f"trials.{i}.duration"),
+                    self._page.text(f"trials.{i}.trial"), trial["checkpoint"],
+                    self._page.text(f"trials.{i}.start"), trial["result"], trial["stage"],
+                    self._page.number(f"trials.{i}.duration"),
                     self._page.text(f"trials.{i}.why"),
                 ]
                 for i, trial in enumerate(trials)

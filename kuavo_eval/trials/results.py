@@ -5,18 +5,15 @@ They are derived from `trials.jsonl` and written anew each time; the log itself 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kuavo_cli.jsonio import to_plain, write_json
-from kuavo_eval.folder import REPORT, SCHEMA, SCORES, TRIALS
+from kuavo_eval.folder import TRIALS, write_scores
 from kuavo_eval.trials.report import report
 from kuavo_eval.trials.schema import Trial
 from kuavo_eval.trials.summary import summarize
 from kuavo_eval.trials.table import write_table
-from kuavo_train.data.workspace import write_atomically
 
 
 def write_results(
@@ -34,19 +31,14 @@ def write_results(
         The document.
     """
     content = {
-        "kind": TRIALS,
-        "schema": SCHEMA,
         "source": trials[0].source if trials else "",
         **about,
         **summarize(trials),
         "trials": [_line(trial) for trial in trials],
         "videos": [{"caption": caption, "file": file} for caption, file in videos.items()],
     }
-    document: dict[str, Any] = json.loads(json.dumps(to_plain(content), allow_nan=False))
-    write_json(folder / SCORES, document)
     write_table(trials, folder)
-    write_atomically(folder / REPORT, report(document))
-    return document
+    return write_scores(folder, TRIALS, content, report)
 
 
 def _line(trial: Trial) -> dict[str, Any]:
