@@ -110,16 +110,17 @@ class BaseHandover:
             if not walk:
                 self.phase = Phase.STANCE
             elif not arms_moving:
-                self._begin_walking()
+                self._begin_walking(now)
         if self.phase is Phase.WALKING:
             return self._walk(now, wanted if walk else None, wanted is None, odom)
         if self.phase is Phase.SETTLING and self._stands(now, odom):
             self.phase = Phase.STANCE
         return None
 
-    def _begin_walking(self) -> None:
+    def _begin_walking(self, now: float) -> None:
         self.phase = Phase.WALKING
-        self._low_since, self._sent_at = None, -math.inf
+        # the first pose waits a period: the arms' last command must be there before it
+        self._low_since, self._sent_at = None, now
 
     def _walk(
         self, now: float, wanted: Base | None, stop: bool, odom: Odometry | None

@@ -1,6 +1,7 @@
+#!/usr/bin/env python3
 """Stands for a policy process in tests: announces an instruction and publishes scripted chunks.
 
-    python chunk_source.py KIND TASK     KIND: wave, still, nan, old, backwards, huge
+    python chunk_source.py KIND TASK     KIND: wave, still, nan, old, backwards, huge, walk
 
 It can be killed, stopped and continued like the real one, but starts in a second.
 """
@@ -8,10 +9,10 @@ It can be killed, stopped and continued like the real one, but starts in a secon
 from __future__ import annotations
 
 import secrets
-import sys
 
 import numpy as np
 import rospy
+from nav_msgs.msg import Odometry
 from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 
@@ -22,6 +23,8 @@ from kuavo_deploy.ros import convert, names
 
 STEP = 0.1
 STEPS = 20
+WALK_TO, ARRIVED = 0.4, 0.38
+"""[m] ahead of where the robot started."""
 
 
 class Source:
@@ -32,6 +35,9 @@ class Source:
         self._arms: np.ndarray | None = None
         self._plan = rospy.Publisher(names.PLAN, JointTrajectory, queue_size=2)
         self._epoch = rospy.Publisher(names.EPOCH, String, queue_size=10, latch=True)
+        self._x = 0.0
+        if kind == "walk":
+            rospy.Subscriber(topics.ODOM, Odometry, self._see_base, queue_size=1)
         rospy.Subscriber(topics.SENSORS, kuavo_msgs().sensorsData, self._see, queue_size=1)
         rospy.Subscriber("/test/switch", String, lambda m: self._switch(m.data), queue_size=10)
         self._switch(task)
@@ -40,6 +46,9 @@ class Source:
         if self._arms is None:
             joints = np.array(message.joint_data.joint_q)  # type: ignore[attr-defined]
             self._arms = layout.arms_from_sensor_joints(joints)
+
+    def _see_base(self, message: Odometry) -> None:
+        self._x = message.pose.pose.position.x
 
     def _switch(self, task: str) -> None:
         self._number += 1
@@ -62,7 +71,9 @@ class Source:
         times = now + STEP * np.arange(1, STEPS + 1)
         size = {"still": 0.0, "huge": 5.0}.get(self._kind, 0.1)
         wave = size * np.sin(2 * times)[:, None] * np.ones(14)
-        rows = [layout.join(arms + row, np.full(2, 0.3)).tolist() for row in wave]
+        base = layout.Base(WALK_TO, 0.0, 0.0, float(self._x < ARRIVED))
+        walks = base if self._kind == "walk" else None
+        rows = [layout.join(arms + row, np.full(2, 0.3), walks).tolist() for row in wave]
         if self._kind == "nan":
             rows[7][7] = float("nan")
         stamp = now - 60 if self._kind == "old" else now
@@ -74,4 +85,4 @@ class Source:
 
 if __name__ == "__main__":
     rospy.init_node("chunk_source", anonymous=True)
-    Source(sys.argv[1], sys.argv[2]).run()
+    Source(*rospy.myargv()[1:3]).run()

@@ -77,6 +77,11 @@ class Island:
         found = re.search(r'data: "?(\w+)', self.ask("rostopic", "echo", "-n1", STATE))
         return found.group(1) if found else ""
 
+    def interrupt(self, process: subprocess.Popen[bytes], patience: float = 20) -> None:
+        """Ctrl-C to one process and what it started, and wait for its end."""
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait(patience)
+
     def end(self) -> None:
         for process in reversed(self._started):
             if process.poll() is None:

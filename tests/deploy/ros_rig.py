@@ -86,13 +86,13 @@ class Rig:
         answer = rospy.ServiceProxy(name, SetBool if value else Trigger)(*value)
         return answer.success, answer.message
 
-    def run(self) -> None:
+    def run(self, limit: float = 30.0) -> None:
         """Enable, until plans are executed; whatever came before is reset."""
         self.call(names.DISABLE)
         self.call(names.RESET_FAULT)
         self.call(names.PAUSE, False)
         self.until(self._try_enable, "enabled", 30)
-        self.wait_for("run", 30)
+        self.wait_for("run", limit)
 
     def _try_enable(self) -> bool:
         done, why = self.call(names.ENABLE)

@@ -2,98 +2,106 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from .ros_island import Island, until
+from kuavo_deploy.robot import topics
 
-pytestmark = [pytest.mark.ros, pytest.mark.timeout(240)]
+from .cable import Cable, Line, NoCable
+from .ros_island import STATE, Island, until
+from .run_bag import RunBag
+from .world import LIMITS
+
+pytestmark = [pytest.mark.ros, pytest.mark.timeout(300)]
 HERE = Path(__file__).resolve().parent
 ROBOT, WORKSTATION = "10.213.7.1", "10.213.7.2"
-
-
-def ip(*arguments: str) -> None:
-    subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True)
-
-
-class Cable:
-    """Two namespaces, `robot` and `workstation`, and a virtual cable between them."""
-
-    def __init__(self) -> None:
-        tag = f"kv{os.getpid() % 100000}"
-        self.names = (f"{tag}r", f"{tag}w")
-        self._ends = (f"{tag}a", f"{tag}b")
-
-    def plug(self) -> None:
-        robot, workstation = self.names
-        for name in self.names:
-            ip("netns", "add", name)
-            ip("-n", name, "link", "set", "lo", "up")
-        first, second = self._ends
-        ip("link", "add", first, "netns", robot, "type", "veth",
-           "peer", "name", second, "netns", workstation)  # fmt: skip
-        for name, end, address in zip(self.names, self._ends, (ROBOT, WORKSTATION), strict=True):
-            ip("-n", name, "addr", "add", f"{address}/24", "dev", end)
-            ip("-n", name, "link", "set", end, "up")
-
-    def cut(self) -> None:
-        ip("-n", self.names[0], "link", "set", self._ends[0], "down")
-
-    def mend(self) -> None:
-        ip("-n", self.names[0], "link", "set", self._ends[0], "up")
-
-    def inside(self, which: int) -> tuple[str, ...]:
-        return ("ip", "netns", "exec", self.names[which])
-
-    def remove(self) -> None:
-        for name in self.names:
-            subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
+PLAN_AGE = 1.0
+BUDGET = 0.6
+"""On top of the stated bound: a loaded machine's scheduling, and the transport [s]."""
+WLAN = Line(delay=0.03, jitter=0.02, loss=0.02)
+BAD = Line(delay=0.15, jitter=0.1, loss=0.3)
 
 
 @pytest.fixture
 def cable() -> Iterator[Cable]:
-    if os.geteuid() != 0 or shutil.which("ip") is None:
-        pytest.skip("network namespaces need root and iproute2")
-    cable = Cable()
+    cable = Cable((ROBOT, WORKSTATION))
     try:
         cable.plug()
-    except subprocess.CalledProcessError as error:
-        cable.remove()
-        pytest.skip(f"no network namespaces here: {error.stderr.strip()}")
+    except NoCable as why:
+        pytest.skip(str(why))
     yield cable
     cable.remove()
 
 
-def test_a_cut_cable_holds_and_a_mended_one_goes_on(
+@pytest.fixture
+def island(
     cable: Cable, shell_environment: dict[str, str], tmp_path: Path
-) -> None:
+) -> Iterator[Island]:
+    """The robot's computer: master, simulated robot, executor, a recorder."""
     settings = tmp_path / "executor.yaml"
-    settings.write_text("plan_max_age: 1.0\njoints_max_age: 0.5\nhold_limit: 120.0\n")
+    settings.write_text(f"plan_max_age: {PLAN_AGE}\njoints_max_age: 0.5\nhold_limit: 120.0\n")
     island = Island(shell_environment, tmp_path, ROBOT, cable.inside(0))
     try:
         island.master()
-        island.start("roslaunch", "--wait", "kuavo_deploy", "sim.launch", "camera_hz:=1")
+        island.start(
+            "roslaunch", "--wait", "kuavo_deploy", "sim.launch", "camera_hz:=1", "sensors_hz:=100"
+        )
         island.start(
             "roslaunch", "--wait", "kuavo_deploy", "executor.launch", "auto_enable:=true",
             "move_to_start:=false", f"config:={settings}",
         )  # fmt: skip
         until(lambda: island.state() != "", "the executor is there", 60)
-        island.start(
-            sys.executable, str(HERE / "chunk_source.py"), "wave", "weighing",
-            within=cable.inside(1), ROS_IP=WORKSTATION,
-        )  # fmt: skip
-        until(lambda: island.state() == "run", "it runs", 60)
-        cable.cut()
-        time.sleep(2.0)
-        assert island.state() == "hold"
-        cable.mend()
-        until(lambda: island.state() == "run", "it goes on", 60)
+        yield island
     finally:
         island.end()
+
+
+def test_delay_loss_and_a_cut_cable_hold_and_the_robot_goes_on_by_itself(
+    cable: Cable, island: Island, tmp_path: Path
+) -> None:
+    bag = tmp_path / "run.bag"
+    recorder = island.start("rosbag", "record", "-O", str(bag), topics.ARM_TRAJ, STATE)
+    island.start(
+        sys.executable, str(HERE / "chunk_source.py"), "wave", "weighing",
+        within=cable.inside(1), ROS_IP=WORKSTATION,
+    )  # fmt: skip
+    until(lambda: island.state() == "run", "it runs", 60)
+
+    cable.line = WLAN
+    time.sleep(4.0)
+    assert cable.lost > 0
+    until(lambda: island.state() == "run", "WLAN is no obstacle", 20)
+    cable.line = BAD
+    time.sleep(4.0)
+    assert island.state() in ("run", "hold"), "worse lines make it hold, nothing else"
+    cable.line = Line()
+    until(lambda: island.state() == "run", "it goes on", 60)
+
+    cut_at = time.time()
+    cable.cut()
+    until(lambda: island.state() == "hold", "it holds", 20)
+    time.sleep(1.0)
+    assert island.state() == "hold"
+    cable.mend()
+    mended_at = time.time()
+    until(lambda: island.state() == "run", "it goes on with the next plan", 60)
+    island.interrupt(recorder)
+
+    run = RunBag(bag)
+    held = [at for at, state in run.states if state.startswith("hold:") and at > cut_at]
+    assert held[0] - cut_at <= PLAN_AGE + BUDGET
+    assert [state for at, state in run.states if held[0] < at < mended_at] == []
+    enabled = [state for _, state in run.states if not state.startswith("disabled: not enabled")]
+    assert not any(state.startswith(("fault", "disabled")) for state in enabled), enabled
+    for stream in run.streams():
+        assert (stream.arms <= LIMITS.upper).all() and (stream.arms >= LIMITS.lower).all()
+        assert (stream.speeds <= LIMITS.velocity).all()
+    quiet = [stream for stream in run.streams() if stream.stamps[0] < held[0] + 0.5 < mended_at]
+    assert quiet, "it goes on commanding where it stands"
+    standing = run.arms_between(held[0] + 0.6, mended_at)
+    assert np.ptp(standing, axis=0).max() < 1e-3
