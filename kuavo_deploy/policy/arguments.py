@@ -2,18 +2,23 @@
 
     … arguments task=weighing checkpoint=DIR end_effector=lejuclaw      prints: weighing
 
-roslaunch runs it while it reads the launch file and stops, with the message, if it fails.
+roslaunch runs it while it reads the launch file and stops, with the message, if it fails. What is
+wrong must not get as far as a node: roslaunch would start that again and again.
 """
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from kuavo_deploy.executor.settings import ExecutorSettings
 from kuavo_deploy.policy.instructions import Instructions
 from kuavo_deploy.robot.end_effectors import get_end_effector
 from kuavo_deploy.robot.version import load_limits
+from kuavo_train.checkpoint.manifest import read_manifest
+from kuavo_train.errors import TrainingError
 from kuavo_train.tasks import load_tasks, task_named
 from kuavo_train.tasks.registry import configs_root
 
@@ -29,8 +34,8 @@ def instruction(text: str) -> str:
 
 
 def checkpoint(text: str) -> str:
-    """A folder with a checkpoint in it."""
-    folder = Path(text).expanduser()
+    """The absolute path of a folder with a checkpoint in it."""
+    folder = Path(text).expanduser().absolute()
     if not (folder / "manifest.json").is_file():
         raise ValueError(
             f"no checkpoint at {folder}: train one first, or pass checkpoint:=DIR with a folder "
@@ -52,22 +57,85 @@ def robot_version(text: str) -> str:
     return text
 
 
+def device(text: str) -> str:
+    """What torch can be told, without importing it."""
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps", text):
+        raise ValueError("choose from auto, cpu, cuda, cuda:0, cuda:1 …")
+    return text
+
+
+def _setting(name: str) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        try:
+            ExecutorSettings(**{name: float(text)})
+        except ValueError as error:
+            raise ValueError(f"a number is expected: {error}") from error
+        return text
+
+    return check
+
+
+def record_to(text: str) -> str:
+    """An existing folder; nodes run elsewhere, so its path is absolute."""
+    folder = Path(text)
+    if not folder.is_absolute():
+        raise ValueError(f"the path must be absolute: record_to:={folder.absolute()}")
+    if not folder.is_dir():
+        raise ValueError(f"no such folder: mkdir -p {folder}")
+    return text
+
+
 CHECKS: dict[str, Callable[[str], str]] = {
-    check.__name__: check for check in (task, instruction, checkpoint, end_effector, robot_version)
+    **{
+        check.__name__: check
+        for check in (task, instruction, checkpoint, end_effector, robot_version, device, record_to)
+    },
+    **{name: _setting(name) for name in ("rate", "speed", "deadman")},
 }
+
+
+def checked(arguments: Mapping[str, str]) -> dict[str, str]:
+    """Every argument in its proper form.
+
+    Raises:
+        ValueError: one is wrong, or the checkpoint does not know the task; says what is valid.
+    """
+    arguments = dict(arguments)
+    if arguments.pop("record", "true").lower() not in ("true", "1"):
+        arguments.pop("record_to", None)
+    answers = {}
+    for name, text in arguments.items():
+        try:
+            answers[name] = CHECKS[name](text)
+        except ValueError as error:
+            raise ValueError(f"{name}:={text}: {error}") from error
+    if "checkpoint" in answers and "task" in answers:
+        _check_trained(answers["task"], Path(answers["checkpoint"]))
+    return answers
+
+
+def _check_trained(name: str, folder: Path) -> None:
+    try:
+        tasks = [record.name for record in read_manifest(folder).lineage.tasks]
+    except TrainingError as error:
+        raise ValueError(f"checkpoint:={folder}: {error}") from error
+    if name not in tasks:
+        raise ValueError(
+            f"task:={name}: the checkpoint at {folder} was not trained on it; it knows "
+            f"{', '.join(tasks) or 'no task'}"
+        )
 
 
 def main(arguments: list[str]) -> int:
     """Print the first argument's proper form; 1 and a sentence on stderr if any is wrong."""
-    answers = []
-    for argument in arguments:
-        name, _, text = argument.partition("=")
-        try:
-            answers.append(CHECKS[name](text))
-        except ValueError as error:
-            print(f"{name}:={text}: {error}", file=sys.stderr)
-            return 1
-    print(answers[0], end="")
+    said = dict(argument.partition("=")[::2] for argument in arguments)
+    try:
+        answers = checked(said)
+    except ValueError as error:
+        # roslaunch prints a long report of its own around it
+        print(f"\nThe launch stops here:\n\n  {error}\n", file=sys.stderr)
+        return 1
+    print(next(iter(answers.values())), end="")
     return 0
 
 

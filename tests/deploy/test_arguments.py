@@ -9,6 +9,7 @@ import pytest
 
 from kuavo_deploy.policy.arguments import main
 from kuavo_deploy.policy.settings import load_policy_settings
+from kuavo_train.checkpoint.manifest import Lineage, Manifest, TaskRecord
 
 GOOD = ["end_effector=claw", "robot_version=45", "instruction="]
 
@@ -28,6 +29,13 @@ def test_a_task_may_be_named_in_every_way(said: str, capsys: pytest.CaptureFixtu
         ("robot_version=99", "no limits for robot version 99"),
         ("robot_version=new", "a number such as 45"),
         (f"instruction={'x' * 500}", "at most 400 characters"),
+        ("device=gpu", "choose from auto, cpu, cuda"),
+        ("rate=fast", "rate:=fast: a number is expected"),
+        ("rate=1000", "rate must be in 20…500"),
+        ("speed=2", "speed must be in 0.01…1"),
+        ("deadman=-1", "deadman must be in 0…10"),
+        ("record_to=runs", "the path must be absolute: record_to:=/"),
+        ("record_to=/nowhere", "mkdir -p /nowhere"),
     ],
 )
 def test_a_wrong_argument_is_named_with_what_is_valid(
@@ -35,6 +43,35 @@ def test_a_wrong_argument_is_named_with_what_is_valid(
 ) -> None:
     assert main(["task=weighing", wrong]) == 1
     assert said in capsys.readouterr().err
+
+
+def test_where_a_run_is_recorded_matters_only_when_it_is() -> None:
+    assert main(["task=weighing", "record=false", "record_to=/nowhere"]) == 0
+    assert main(["task=weighing", "record=true", "record_to=/nowhere"]) == 1
+
+
+def test_a_checkpoint_that_was_not_trained_on_the_task_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tasks = [TaskRecord(1, "moving_grasp", "Grasp.", 16, "")]
+    manifest = Manifest({}, "", Lineage("", "1", 0, 0, tasks, "", [], {}))
+    (tmp_path / "manifest.json").write_text(manifest.to_json())
+    assert main(["task=1", f"checkpoint={tmp_path}"]) == 0
+    assert main(["task=sorting", f"checkpoint={tmp_path}"]) == 1
+    assert "was not trained on it; it knows moving_grasp" in capsys.readouterr().err
+    (tmp_path / "manifest.json").write_text("{}")
+    assert main(["task=1", f"checkpoint={tmp_path}"]) == 1
+    assert "damaged" in capsys.readouterr().err
+
+
+def test_a_relative_checkpoint_becomes_absolute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "best").mkdir()
+    (tmp_path / "best" / "manifest.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    assert main(["checkpoint=best"]) == 0
+    assert capsys.readouterr().out == str(tmp_path / "best")
 
 
 @pytest.mark.ros

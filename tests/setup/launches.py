@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from xml.etree import ElementTree
 
+from kuavo_train.checkpoint.manifest import Lineage, Manifest, TaskRecord
+
 
 def launch_commands(root: Path, checkpoint: Path) -> list[list[str]]:
     """File name and arguments of each launch file: required ones are given as 1.
@@ -12,7 +14,9 @@ def launch_commands(root: Path, checkpoint: Path) -> list[list[str]]:
     A launch file that takes a checkpoint checks it while it is read: `checkpoint`, a folder, is
     made to look like one.
     """
-    (checkpoint / "manifest.json").write_text("{}")
+    tasks = [TaskRecord(2, "weighing", "", 16, "")]
+    lineage = Lineage("", "1", 0, 0, tasks, "", [], {})
+    (checkpoint / "manifest.json").write_text(Manifest({}, "", lineage).to_json())
     commands = []
     for path in sorted((root / "launch").glob("*.launch")):
         arguments = ElementTree.parse(path).getroot().findall("arg")
