@@ -64,15 +64,29 @@ def device(text: str) -> str:
     return text
 
 
-def _setting(name: str) -> Callable[[str], str]:
-    def check(text: str) -> str:
-        try:
-            ExecutorSettings(**{name: float(text)})
-        except ValueError as error:
-            raise ValueError(f"a number is expected: {error}") from error
-        return text
+def rate(text: str) -> str:
+    """Arm commands per second."""
+    ExecutorSettings(rate=_number(text))
+    return text
 
-    return check
+
+def speed(text: str) -> str:
+    """Share of the limits."""
+    ExecutorSettings(speed=_number(text))
+    return text
+
+
+def deadman(text: str) -> str:
+    """Seconds, or 0."""
+    ExecutorSettings(deadman=_number(text))
+    return text
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError("a number is expected") from None
 
 
 def record_to(text: str) -> str:
@@ -86,12 +100,12 @@ def record_to(text: str) -> str:
 
 
 CHECKS: dict[str, Callable[[str], str]] = {
-    **{
-        check.__name__: check
-        for check in (task, instruction, checkpoint, end_effector, robot_version, device, record_to)
-    },
-    **{name: _setting(name) for name in ("rate", "speed", "deadman")},
-}
+    check.__name__: check
+    for check in (
+        task, instruction, checkpoint, end_effector, robot_version, device, rate, speed, deadman,
+        record_to,
+    )
+}  # fmt: skip
 
 
 def checked(arguments: Mapping[str, str]) -> dict[str, str]:

@@ -107,6 +107,8 @@ class SimNode:
         try:
             work()
         except Exception as error:
+            if rospy.is_shutdown():
+                return  # Ctrl-C closed a topic while it was published on
             self._failed.set()
             rospy.logfatal(f"the simulation stops: {error!r}")
             rospy.signal_shutdown(f"{error!r}")

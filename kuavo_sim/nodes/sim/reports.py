@@ -13,6 +13,20 @@ from kuavo_sim.ros.settings import Settings
 from kuavo_sim.ros.status import Health, state_json
 from kuavo_sim.ros.world import World
 
+SKIPPED = 0.5
+"""Of a second's images; when more are skipped, the policy sees too few."""
+HINT_PERIOD = 30.0
+"""Between two hints in the log [s]."""
+
+
+def slow_text(health: Health, clock: bool) -> str:
+    """What is wrong with a computer that is too slow, and what helps."""
+    hint = "" if clock else "; clock:=true lets everything wait for the simulation"
+    return (
+        f"this computer is too slow for the simulation: {health.real_time_factor:.2f} of real "
+        f"time, {health.camera_hz:.1f} images a second in all{hint}"
+    )
+
 
 class Reports:
     """Publishes `/kuavo_sim/state` and `/diagnostics` when told to."""
@@ -54,6 +68,8 @@ class Reports:
         array = DiagnosticArray(status=[status])
         array.header.stamp = rospy.Time.now()
         self._diagnostics.publish(array)
+        if not health.keeps_up or health.skipped > SKIPPED * self._settings.camera_hz:
+            rospy.logwarn_throttle(HINT_PERIOD, slow_text(health, self._settings.clock))
 
     def _health(self) -> Health:
         skipped = self._shutter.skipped
