@@ -209,7 +209,8 @@ def _hands(effector: EndEffector) -> Callable[[Any], str]:
             )
         except ValueError as error:
             raise Unfit(str(error), "kuavo doctor --end-effector with what is mounted") from None
-        return f"{effector.name} {left:.0%} and {right:.0%} closed"
+        scale = " if its 100 is closed" if claw else ""
+        return f"{effector.name} {left:.0%} and {right:.0%} closed{scale}"
 
     return look
 

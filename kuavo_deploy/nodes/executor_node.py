@@ -8,8 +8,8 @@ Publishes: /kuavo_arm_traj, the end effector's command, /cmd_pose_world (in shad
 /kuavo_executor/shadow), /kuavo_policy/task (latched), /kuavo_executor/state (latched),
 /diagnostics.
 Services: /kuavo_executor/enable, disable, reset_fault (Trigger), pause (SetBool).
-Private parameters: configs, config, robot_version, end_effector, auto_enable, move_to_start,
-shadow, and any setting of `ExecutorSettings` under `settings/`.
+Private parameters: configs, config, robot_version, end_effector, claw_closed_at, auto_enable,
+move_to_start, shadow, and any setting of `ExecutorSettings` under `settings/`.
 docs/runtime.md describes everything.
 """
 
@@ -52,7 +52,9 @@ class ExecutorNode:
             Path(rospy.get_param("~config", str(configs / "deploy" / "executor.yaml"))),
             **rospy.get_param("~settings", {}),
         )
-        effector = get_end_effector(rospy.get_param("~end_effector", "lejuclaw"))
+        effector = get_end_effector(
+            rospy.get_param("~end_effector", "lejuclaw"), rospy.get_param("~claw_closed_at", 100)
+        )
         shadow = bool(rospy.get_param("~shadow", False))
         limits = load_limits(int(rospy.get_param("~robot_version", 45)), configs / "robot")
         self._state = StateTopic()

@@ -59,7 +59,9 @@ class PolicyNode:
     """
 
     def __init__(self, policy: TrainedPolicy, settings: PolicySettings) -> None:
-        self._effector = get_end_effector(rospy.get_param("~end_effector", "lejuclaw"))
+        self._effector = get_end_effector(
+            rospy.get_param("~end_effector", "lejuclaw"), rospy.get_param("~claw_closed_at", 100)
+        )
         self._device = policy.device
         self._buffer = ObservationBuffer(policy.cameras, settings.observations)
         self._lock = threading.Lock()

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from kuavo_deploy.executor.settings import ExecutorSettings
 from kuavo_deploy.policy.instructions import Instructions
-from kuavo_deploy.robot.end_effectors import get_end_effector
+from kuavo_deploy.robot.end_effectors import Claw, get_end_effector
 from kuavo_deploy.robot.version import load_limits
 from kuavo_train.checkpoint.manifest import read_manifest
 from kuavo_train.errors import TrainingError
@@ -47,6 +47,12 @@ def checkpoint(text: str) -> str:
 def end_effector(text: str) -> str:
     """The robot's `/end_effector_type`."""
     return get_end_effector(text).name
+
+
+def claw_closed_at(text: str) -> str:
+    """Which end of the claw's scale is closed."""
+    Claw(_number(text))
+    return text
 
 
 def robot_version(text: str) -> str:
@@ -102,8 +108,8 @@ def record_to(text: str) -> str:
 CHECKS: dict[str, Callable[[str], str]] = {
     check.__name__: check
     for check in (
-        task, instruction, checkpoint, end_effector, robot_version, device, rate, speed, deadman,
-        record_to,
+        task, instruction, checkpoint, end_effector, claw_closed_at, robot_version, device, rate,
+        speed, deadman, record_to,
     )
 }  # fmt: skip
 

@@ -29,7 +29,7 @@ class Rig:
     """Starts processes, calls services, and records what the executor publishes."""
 
     def __init__(self, environment: dict[str, str], folder: Path) -> None:
-        self._environment, self._folder = environment, folder
+        self.environment, self._folder = environment, folder
         self._started: list[subprocess.Popen[bytes]] = []
         self.states: list[str] = []
         self.acknowledged: list[str] = []
@@ -53,7 +53,7 @@ class Rig:
     def _start(self, command: list[str], name: str) -> subprocess.Popen[bytes]:
         with (self._folder / f"{name}.txt").open("ab") as log:
             process = subprocess.Popen(
-                command, env=self._environment, stdout=log, stderr=subprocess.STDOUT,
+                command, env=self.environment, stdout=log, stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
         self._started.append(process)

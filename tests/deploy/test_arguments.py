@@ -33,6 +33,7 @@ def test_a_task_may_be_named_in_every_way(said: str, capsys: pytest.CaptureFixtu
         ("rate=fast", "rate:=fast: a number is expected"),
         ("rate=1000", "rate must be in 20…500"),
         ("speed=2", "speed must be in 0.01…1"),
+        ("claw_closed_at=50", "closed_at is 0 or 100"),
         ("deadman=-1", "deadman must be in 0…10"),
         ("record_to=runs", "the path must be absolute: record_to:=/"),
         ("record_to=/nowhere", "mkdir -p /nowhere"),

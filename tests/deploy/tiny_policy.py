@@ -14,6 +14,8 @@ from kuavo_train.policy.normalization import Statistics
 from kuavo_train.tasks import load_tasks
 
 CHUNK = 20
+HANDS = 0.3
+"""Closure around which the hands' actions lie."""
 SIZES = {
     "vision": {
         "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1,
@@ -53,7 +55,7 @@ def write_tiny_checkpoint(folder: Path, arms: np.ndarray, spread: float = 0.03) 
 
 
 def _statistics(arms: np.ndarray, spread: float) -> Statistics:
-    mean = np.concatenate([arms[:7], [0.3], arms[7:], [0.3], np.zeros(4)]).astype(np.float32)
+    mean = np.concatenate([arms[:7], [HANDS], arms[7:], [HANDS], np.zeros(4)]).astype(np.float32)
     std = np.full(20, spread, dtype=np.float32)
     values = {
         "observation.state": {"mean": mean[:16], "std": std[:16]},

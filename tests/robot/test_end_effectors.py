@@ -26,6 +26,14 @@ def test_the_claw_closes_at_100_unless_configured_otherwise():
     assert Claw(closed_at=0.0).closure_from_state(np.array([100.0, 25.0])).tolist() == [0.0, 0.75]
 
 
+def test_the_claw_s_convention_is_told_by_name():
+    turned = get_end_effector("claw", 0)
+    assert turned.command(np.array([0.0, 1.0])).tolist() == [100.0, 0.0]
+    assert get_end_effector("2f85", 0) is get_end_effector("2f85")
+    with pytest.raises(ValueError, match="0 or 100"):
+        get_end_effector("claw", 50)
+
+
 def test_the_dexterous_hand_keeps_its_opposition_finger_at_100():
     assert DexHand().command(np.array([0.0, 1.0])).tolist() == [0, 100, 0, 0, 0, 0] + [100] * 6
     assert DexHand().closure_from_state(np.array([0, 100, 0, 0, 0, 0] + [100] * 6)).tolist() == [

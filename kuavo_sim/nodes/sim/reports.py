@@ -15,16 +15,18 @@ from kuavo_sim.ros.world import World
 
 SKIPPED = 0.5
 """Of a second's images; when more are skipped, the policy sees too few."""
+PATIENCE = 5
+"""Reports in a row that may be slow: others start beside it."""
 HINT_PERIOD = 30.0
 """Between two hints in the log [s]."""
 
 
-def slow_text(health: Health, clock: bool) -> str:
+def slow_text(health: Health) -> str:
     """What is wrong with a computer that is too slow, and what helps."""
-    hint = "" if clock else "; clock:=true lets everything wait for the simulation"
     return (
         f"this computer is too slow for the simulation: {health.real_time_factor:.2f} of real "
-        f"time, {health.camera_hz:.1f} images a second in all{hint}"
+        f"time, {health.camera_hz:.1f} images a second in all; with clock:=true (of sim.launch: "
+        "and wait_for_images:=true) everything waits for it"
     )
 
 
@@ -36,7 +38,7 @@ class Reports:
     ) -> None:
         self._world, self._settings, self._pace = world, settings, pace
         self._meters, self._shutter = publishers.meters, shutter
-        self._skipped = 0
+        self._skipped = self._slow_for = 0
         self._state = rospy.Publisher("/kuavo_sim/state", String, queue_size=4, latch=True)
         self._diagnostics = rospy.Publisher("/diagnostics", DiagnosticArray, queue_size=4)
 
@@ -68,8 +70,15 @@ class Reports:
         array = DiagnosticArray(status=[status])
         array.header.stamp = rospy.Time.now()
         self._diagnostics.publish(array)
-        if not health.keeps_up or health.skipped > SKIPPED * self._settings.camera_hz:
-            rospy.logwarn_throttle(HINT_PERIOD, slow_text(health, self._settings.clock))
+        self._hint(health)
+
+    def _hint(self, health: Health) -> None:
+        if self._settings.wait_for_images:
+            return  # it is to be slow rather than incomplete
+        slow = not health.keeps_up or health.skipped > SKIPPED * self._settings.camera_hz
+        self._slow_for = self._slow_for + 1 if slow else 0
+        if self._slow_for > PATIENCE:
+            rospy.logwarn_throttle(HINT_PERIOD, slow_text(health))
 
     def _health(self) -> Health:
         skipped = self._shutter.skipped
