@@ -18,7 +18,7 @@ from kuavo_deploy.executor.base import BaseHandover, Odometry
 from kuavo_deploy.executor.epochs import Announcement, Epochs
 from kuavo_deploy.executor.figures import ExecutorFigures
 from kuavo_deploy.executor.inputs import RobotInputs
-from kuavo_deploy.executor.motion import Commands, Motion
+from kuavo_deploy.executor.motion import Commands, Moment, Motion
 from kuavo_deploy.executor.plans import Plans
 from kuavo_deploy.executor.settings import ExecutorSettings
 from kuavo_deploy.robot import topics
@@ -29,6 +29,9 @@ from kuavo_deploy.safety.intruders import Intruders
 from kuavo_deploy.safety.states import SILENT, Answer, State, Supervisor
 from kuavo_deploy.safety.stream import ArmStream
 from kuavo_deploy.safety.tracking import TrackingMonitor
+
+_NO_TIME = 1e-4
+"""Ticks closer than this are one [s] (the simulation's clock goes on in steps)."""
 
 
 class Executor:
@@ -130,6 +133,7 @@ class Executor:
             EpochError: malformed or overtaken; nothing has changed.
         """
         if self._plans.announce(announcement):
+            self._goal = self._start_posture()
             self.supervisor.wait(self._clock(), "new instruction, waiting for its first plan")
         return announcement.label
 
@@ -220,21 +224,26 @@ class Executor:
     # one tick
 
     def tick(self) -> Commands:
-        """What to publish now. Any exception faults and falls silent."""
+        """What to publish now. Any exception faults and falls silent.
+
+        It may be called at any rhythm: the streams go on by the time that has passed.
+        """
         now = self._clock()
+        if self._ticked_at is not None and 0 <= now - self._ticked_at < _NO_TIME:
+            return Commands(now)
         try:
-            self._watch_clock(now)
+            elapsed = self._watch_clock(now)
             self._watch(now)
-            return self._move(now)
+            return self._move(now, elapsed)
         except Exception as error:  # whatever it is, the robot must not follow it
             self._motion.fall_silent()
             self.supervisor.fault(now, f"internal error: {error!r}")
-            return Commands()
+            return Commands(now)
 
-    def _watch_clock(self, now: float) -> None:
+    def _watch_clock(self, now: float) -> float:
         last, self._ticked_at = self._ticked_at, now
         if last is None:
-            return
+            return self.settings.period
         if now < last:
             self.inputs.forget_stamps()
             self._plans.forget()
@@ -242,6 +251,7 @@ class Executor:
         if abs(now - last) > self.settings.gap:
             # the robot stood meanwhile: begin again from where it is
             self._motion.fall_silent()
+        return now - last if last < now else self.settings.period
 
     def _watch(self, now: float) -> None:
         self.supervisor.expire(now)
@@ -270,14 +280,16 @@ class Executor:
             problem = self.inputs.odom_fresh.problem(now)
         return problem
 
-    def _move(self, now: float) -> Commands:
+    def _move(self, now: float, elapsed: float) -> Commands:
         state = self.supervisor.state
         point, wanted = None, None
         if state is State.RUN:
             # where the robot should be when the next command replaces this one
             point, wanted = self._plans.at(now + self.settings.period)
         self.executing = None if point is None else self._plans.epoch
-        commands = self._motion.step(now, state, point, wanted, self._goal, self.inputs)
+        commands = self._motion.step(
+            Moment(now, elapsed, state), point, wanted, self._goal, self.inputs
+        )
         if state is State.MOVE_TO_START and self._motion.is_at(self._goal):
             self.supervisor.at_start(now)
         return commands

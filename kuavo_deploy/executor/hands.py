@@ -10,13 +10,12 @@ class HandStream:
 
     Args:
         speed: at most, in closures per second.
-        period: between samples [s].
     """
 
-    def __init__(self, speed: float, period: float) -> None:
+    def __init__(self, speed: float) -> None:
         if not speed > 0:
             raise ValueError(f"the hands' speed must be positive, got {speed!r}")
-        self._step = speed * period
+        self._speed = speed
         self.closure: np.ndarray | None = None
 
     def start(self, measured: np.ndarray) -> None:
@@ -27,9 +26,10 @@ class HandStream:
         """Forget the stream."""
         self.closure = None
 
-    def follow(self, wanted: np.ndarray | None) -> np.ndarray | None:
-        """The next sample; None keeps the last."""
+    def follow(self, wanted: np.ndarray | None, elapsed: float) -> np.ndarray | None:
+        """The next sample, `elapsed` seconds after the last; None keeps it."""
         if self.closure is not None and wanted is not None:
-            change = np.clip(np.clip(wanted, 0.0, 1.0) - self.closure, -self._step, self._step)
+            step = self._speed * elapsed
+            change = np.clip(np.clip(wanted, 0.0, 1.0) - self.closure, -step, step)
             self.closure = self.closure + change
         return self.closure

@@ -14,19 +14,30 @@ from kuavo_deploy.executor.settings import ExecutorSettings
 from kuavo_deploy.robot import layout
 from kuavo_deploy.robot.layout import Base
 from kuavo_deploy.robot.version import RobotLimits
+from kuavo_deploy.safety.feedback import Sample
 from kuavo_deploy.safety.states import SILENT, State
-from kuavo_deploy.safety.stream import ArmStream, Target
+from kuavo_deploy.safety.stream import ArmStream
 
 
 class Commands(NamedTuple):
     """What to publish now; None: nothing on that topic.
 
-    arms: shape (14,) [rad]. hands: closures, shape (2,). base: x, y [m], yaw [rad] in odom.
+    stamp: of the tick [s]. arms: shape (14,) [rad]. hands: closures, shape (2,).
+    base: x, y [m], yaw [rad] in odom.
     """
 
+    stamp: float
     arms: np.ndarray | None = None
     hands: np.ndarray | None = None
     base: Pose | None = None
+
+
+class Moment(NamedTuple):
+    """Of a tick. now: [s]. elapsed: since the last one [s]. state: of the executor."""
+
+    now: float
+    elapsed: float
+    state: State
 
 
 class Motion:
@@ -39,13 +50,12 @@ class Motion:
     def __init__(self, settings: ExecutorSettings, limits: RobotLimits) -> None:
         self.base = BaseHandover(settings.base)
         self._settings = settings
-        self._hands = HandStream(settings.hand_speed, settings.period)
+        self._hands = HandStream(settings.hand_speed)
         self.use_limits(limits)
 
     def use_limits(self, limits: RobotLimits) -> None:
         """Other limits; only while nothing moves."""
-        settings = self._settings
-        self.stream = ArmStream(limits, settings.margin, settings.period, settings.speed)
+        self.stream = ArmStream(limits, self._settings.margin, self._settings.speed)
 
     def fall_silent(self) -> None:
         """The next command begins where the robot is."""
@@ -66,28 +76,26 @@ class Motion:
         return layout.join(arms, np.zeros(2) if hands is None else hands)
 
     def step(
-        self, now: float, state: State, point: Point | None, wanted: Base | None,
-        goal: np.ndarray | None, inputs: RobotInputs,
+        self, moment: Moment, point: Point | None, wanted: Base | None, goal: np.ndarray | None,
+        inputs: RobotInputs,
     ) -> Commands:  # fmt: skip
         """One tick.
 
         Args:
-            now: [s]
-            state: of the executor.
+            moment: see there.
             point: what the plans want of arms and hands; None brakes.
             wanted: what they want of the base.
             goal: start posture of the arms, shape (14,) [rad], for MOVE_TO_START.
             inputs: what is known of the robot.
         """
-        odometry = inputs.fresh_odometry(now)
-        base = self.base.update(now, wanted, odometry, self.stream.moving)
+        odometry = inputs.fresh_odometry(moment.now)
+        base = self.base.update(moment.now, wanted, odometry, self.stream.moving)
         if self.base.arms_silent:
             self.stream.stop()
-            return Commands(None, self._hand_command(None, state, inputs), base)
-        arms = self._arm_command(
-            None if self.base.arms_hold else point, state, goal, now, inputs
-        )
-        return Commands(arms, self._hand_command(point, state, inputs), base)
+            return Commands(moment.now, None, self._hand_command(None, moment, inputs), base)
+        arms_point = None if self.base.arms_hold else point
+        arms = self._arm_command(arms_point, moment, goal, inputs)
+        return Commands(moment.now, arms, self._hand_command(point, moment, inputs), base)
 
     def is_at(self, goal: np.ndarray | None) -> bool:
         """Do the commanded arms stand at a posture, shape (14,) [rad]; anywhere, if None?"""
@@ -100,34 +108,35 @@ class Motion:
         return bool(distance < self._settings.start_tolerance)
 
     def _arm_command(
-        self, point: Point | None, state: State, goal: np.ndarray | None, now: float,
-        inputs: RobotInputs,
-    ) -> np.ndarray | None:  # fmt: skip
+        self, point: Point | None, moment: Moment, goal: np.ndarray | None, inputs: RobotInputs
+    ) -> np.ndarray | None:
+        elapsed, state = moment.elapsed, moment.state
         if self.stream.position is None:
-            return self._first_arm_command(state, now, inputs)
+            return self._first_arm_command(moment, inputs)
         if state in SILENT and not self.stream.moving:
             self.fall_silent()
             return None
         if state is State.MOVE_TO_START and goal is not None:
             still = np.zeros(len(goal))
-            return self.stream.follow(Target(goal, still, still), self._settings.start_speed)
+            target = Sample(goal, still, still)
+            return self.stream.follow(target, elapsed, self._settings.start_speed)
         if point is None:
-            return self.stream.brake()
-        return self.stream.follow(Target(*(layout.split(row).arms for row in point)))
+            return self.stream.brake(elapsed)
+        return self.stream.follow(Sample(*(layout.split(row).arms for row in point)), elapsed)
 
-    def _first_arm_command(
-        self, state: State, now: float, inputs: RobotInputs
-    ) -> np.ndarray | None:
-        if state in SILENT or inputs.arms is None or inputs.joints_fresh.problem(now):
+    def _first_arm_command(self, moment: Moment, inputs: RobotInputs) -> np.ndarray | None:
+        arms = inputs.arms
+        if moment.state in SILENT or arms is None or inputs.joints_fresh.problem(moment.now):
             return None
-        return self.stream.start(inputs.arms)
+        return self.stream.start(arms)
 
     def _hand_command(
-        self, point: Point | None, state: State, inputs: RobotInputs
+        self, point: Point | None, moment: Moment, inputs: RobotInputs
     ) -> np.ndarray | None:
-        if state in SILENT:
+        if moment.state in SILENT:
             self._hands.stop()
             return None
         if self._hands.closure is None and inputs.hands is not None:
             self._hands.start(inputs.hands)
-        return self._hands.follow(None if point is None else layout.split(point.action).hands)
+        hands = None if point is None else layout.split(point.action).hands
+        return self._hands.follow(hands, moment.elapsed)

@@ -35,6 +35,7 @@ from kuavo_deploy.ros.executor_report import ExecutorReport, StateTopic
 from kuavo_deploy.ros.master import UNREACHABLE, MasterLink
 from kuavo_deploy.ros.operator import Operator, limits_now
 from kuavo_deploy.ros.pace import Pace
+from kuavo_deploy.ros.timeline import Timeline
 from kuavo_deploy.safety.states import State
 
 WATCH_PERIOD = 0.5
@@ -57,9 +58,11 @@ class ExecutorNode:
         )
         shadow = bool(rospy.get_param("~shadow", False))
         limits = load_limits(int(rospy.get_param("~robot_version", 45)), configs / "robot")
+        self._simulated = bool(rospy.get_param("/use_sim_time", False))
+        clock = rospy.get_time if self._simulated else Timeline(rospy.get_time, time.monotonic)
         self._state = StateTopic()
         self._executor = Executor(
-            settings, limits_now(limits), rospy.get_time, effector.state_topic,
+            settings, limits_now(limits), clock, effector.state_topic,
             load_start_postures(configs / "deploy" / "start_postures.yaml"), shadow,
             self._state.changed,
         )  # fmt: skip
@@ -81,9 +84,8 @@ class ExecutorNode:
         gc.collect()
         gc.freeze()
         period = self._executor.settings.period
-        simulated = rospy.get_param("/use_sim_time", False)
         pace: Any = Pace(period, time.monotonic, time.sleep)
-        rhythm = rospy.Rate(1.0 / period).sleep if simulated else pace.wait
+        rhythm = rospy.Rate(1.0 / period).sleep if self._simulated else pace.wait
         while not rospy.is_shutdown():
             rhythm()
             with self._lock:

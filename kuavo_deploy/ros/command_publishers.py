@@ -46,10 +46,10 @@ class CommandPublishers:
     def publish(self, commands: Commands) -> None:
         """One tick's."""
         self._ticks += 1
-        now = rospy.get_time()
         if commands.arms is not None:
-            self._arms.publish(convert.arm_command(commands.arms, now))
+            self._arms.publish(convert.arm_command(commands.arms, commands.stamp))
         if commands.hands is not None and self._ticks % HANDS_EVERY == 0:
-            self._hands.publish(convert.hand_command(self._effector, commands.hands, now))
+            message = convert.hand_command(self._effector, commands.hands, commands.stamp)
+            self._hands.publish(message)
         if commands.base is not None:
             self._base.publish(convert.base_command(commands.base))

@@ -1,18 +1,20 @@
 """The arms' command stream: position, velocity, acceleration and jerk bounded, whatever is asked.
 
+Samples are taken of a motion in real time: each one says how much time has passed since the last,
+so a late one lies further along the same motion, and what the samples do between their times
+(divided differences) stays below the bounds whatever the rhythm is.
+
 Near its target a joint follows by linear feedback with a jerk below the limit, which is smooth.
-Far from it `ruckig` plans the fastest jerk-limited motion, anew at each tick, and the stream takes
-its first period (alone, it would meet a moving target in a cycle of full jerks).
+Far from it `ruckig` plans the fastest jerk-limited motion, anew at each sample, and the stream
+takes the beginning of it (alone, it would meet a moving target in a cycle of full jerks).
 
 Neither knows the position limits (ruckig's community edition does not enforce them), so each
 sample is checked afterwards: from it, the joint must still be able to brake inside its limits.
-One that could not takes the first period of its braking motion instead. Braking from a sample
+One that could not takes the beginning of its braking motion instead. Braking from a sample
 that passed the check stays inside, so by induction the stream never leaves.
 """
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import numpy as np
 from ruckig import (
@@ -27,6 +29,7 @@ from ruckig import (
 
 from kuavo_deploy.robot.layout import ARM_DOF
 from kuavo_deploy.robot.version import RobotLimits
+from kuavo_deploy.safety.feedback import Sample, feedback_jerk, integrated, peak_speed
 from kuavo_deploy.safety.limits import SoftLimits
 
 ARMS = 2 * ARM_DOF
@@ -37,48 +40,30 @@ _TARGET_USE = 0.9
 _BANDWIDTH = 20.0
 """Of the linear feedback, all three poles [rad/s]."""
 _POSITION_TOLERANCE = 1e-6
+_LONGEST = 0.5
+"""Between two samples [s]: what is longer is another stream."""
 _STILL = 1e-4
 """Below this velocity [rad/s] and acceleration [rad/s²] the stream stands."""
 
 
-class Target(NamedTuple):
-    """Where the arms should be one period from now; each shape (14,), in rad and seconds."""
-
-    position: np.ndarray
-    velocity: np.ndarray
-    acceleration: np.ndarray
-
-
-class _Sample(NamedTuple):
-    position: np.ndarray
-    velocity: np.ndarray
-    acceleration: np.ndarray
-
-
 class ArmStream:
-    """Produces one sample per period.
+    """Produces samples, each some time after the last.
 
     Args:
         limits: of the robot.
         margin: kept to the position limits [rad].
-        period: between samples [s].
         speed: share of the velocity and acceleration limits to use, 0 < speed ≤ 1.
     """
 
-    def __init__(
-        self, limits: RobotLimits, margin: float, period: float, speed: float = 1.0
-    ) -> None:
+    def __init__(self, limits: RobotLimits, margin: float, speed: float = 1.0) -> None:
         if not 0.0 < speed <= 1.0:
             raise ValueError(f"speed must be above 0 and at most 1, got {speed!r}")
-        if not 0.0 < period <= 0.05:
-            raise ValueError(f"the command period must be in 0…0.05 s, got {period!r}")
         self.soft = SoftLimits(limits, margin)
-        self.period = period
         self._velocity = limits.velocity * speed * _USE
         self._acceleration = limits.acceleration * speed * _USE
         self._jerk = limits.jerk * _USE
-        self._now: _Sample | None = None
-        self._planner = Ruckig(ARMS, period)
+        self._now: Sample | None = None
+        self._planner = Ruckig(ARMS)
         self._motion = Trajectory(ARMS)
         self._follow = self._input(ControlInterface.Position)
         self._brake = self._input(ControlInterface.Velocity)
@@ -114,21 +99,22 @@ class ArmStream:
         if measured.shape != (ARMS,) or not np.isfinite(measured).all():
             raise ValueError(f"a stream starts at {ARMS} finite positions, got {measured}")
         self.soft.start_at(measured)
-        self._now = _Sample(measured, np.zeros(ARMS), np.zeros(ARMS))
+        self._now = Sample(measured, np.zeros(ARMS), np.zeros(ARMS))
         return measured.copy()
 
     def stop(self) -> None:
         """Forget the stream; the next one starts with `start`."""
         self._now = None
 
-    def follow(self, target: Target, slower: float = 1.0) -> np.ndarray:
+    def follow(self, target: Sample, elapsed: float, slower: float = 1.0) -> np.ndarray:
         """The next sample towards a target, shape (14,) [rad].
 
         Args:
-            target: clipped to the limits; must be finite.
+            target: where the arms should be by then; clipped to the limits; must be finite.
+            elapsed: since the last sample [s].
             slower: share of the stream's velocity to use (moving to the start).
         """
-        now = self._running()
+        now = self._running(elapsed)
         top = self._velocity * slower
         target = self._attainable(target, _TARGET_USE * top)
         values = self._follow
@@ -136,90 +122,79 @@ class ArmStream:
         values.current_position, values.current_velocity, values.current_acceleration = now
         values.target_position = target.position
         values.target_velocity = target.velocity
-        far = self._first_period(values)
-        jerk = self._feedback_jerk(now, target)
-        near = self._integrated(now, jerk)
-        settled = (np.abs(jerk) <= self._jerk) & self._inside_rates(near, top)
+        far = self._beginning(values, elapsed)
+        jerk = feedback_jerk(now, target, elapsed, _BANDWIDTH)
+        near = integrated(now, jerk, elapsed)
+        settled = (
+            (np.abs(jerk) <= self._jerk)
+            & (peak_speed(now, jerk, elapsed) <= top)
+            & self._can_level_off(near, top)
+        )
         if far is None:
-            return self._advance(near if settled.all() else None)
-        return self._advance(_choose(settled, near, far))
+            return self._advance(near if settled.all() else None, elapsed)
+        return self._advance(_choose(settled, near, far), elapsed)
 
-    def _attainable(self, target: Target, top: np.ndarray) -> Target:
+    def _attainable(self, target: Sample, top: np.ndarray) -> Sample:
         # a target beyond a limit is met standing at the limit
         position = self.soft.clip(target.position)
         free = position == target.position
         bend = np.clip(target.acceleration, -self._acceleration, self._acceleration)
-        return Target(
+        return Sample(
             position,
             np.where(free, np.clip(target.velocity, -top, top), 0.0),
             np.where(free, bend, 0.0),
         )
 
-    def _feedback_jerk(self, now: _Sample, target: Target) -> np.ndarray:
-        # the target is one period ahead: compare it with where constant acceleration would lead
-        ahead = self._integrated(now, np.zeros(ARMS))
-        return (
-            3 * _BANDWIDTH * (target.acceleration - ahead.acceleration)
-            + 3 * _BANDWIDTH**2 * (target.velocity - ahead.velocity)
-            + _BANDWIDTH**3 * (target.position - ahead.position)
-        )
-
-    def _integrated(self, now: _Sample, jerk: np.ndarray) -> _Sample:
-        dt = self.period
-        position, velocity, acceleration = now
-        return _Sample(
-            position + velocity * dt + acceleration * dt**2 / 2 + jerk * dt**3 / 6,
-            velocity + acceleration * dt + jerk * dt**2 / 2,
-            acceleration + jerk * dt,
-        )
-
-    def _inside_rates(self, state: _Sample, top: np.ndarray) -> np.ndarray:
+    def _can_level_off(self, state: Sample, top: np.ndarray) -> np.ndarray:
         # the velocity that is reached while the acceleration returns to zero counts too
         acceleration = state.acceleration
         peak = state.velocity + acceleration * np.abs(acceleration) / (2 * self._jerk)
-        return (np.abs(acceleration) <= self._acceleration) & (
-            np.maximum(np.abs(peak), np.abs(state.velocity)) <= top
-        )
+        return (np.abs(acceleration) <= self._acceleration) & (np.abs(peak) <= top)
 
-    def brake(self) -> np.ndarray:
-        """The next sample on the fastest way to a stop, shape (14,) [rad]."""
-        self._running()
-        return self._advance(None)
+    def brake(self, elapsed: float) -> np.ndarray:
+        """The next sample on the fastest way to a stop, shape (14,) [rad].
 
-    def _running(self) -> _Sample:
+        Args:
+            elapsed: since the last sample [s].
+        """
+        self._running(elapsed)
+        return self._advance(None, elapsed)
+
+    def _running(self, elapsed: float) -> Sample:
         if self._now is None:
             raise RuntimeError("the stream has not been started")
+        if not 0.0 < elapsed <= _LONGEST:
+            raise ValueError(f"samples follow each other within {_LONGEST} s, not {elapsed!r} s")
         return self._now
 
-    def _advance(self, wanted: _Sample | None) -> np.ndarray:
+    def _advance(self, wanted: Sample | None, elapsed: float) -> np.ndarray:
         if wanted is None:
-            following = self._braking()
+            following = self._braking(elapsed)
         else:
             unsafe = ~self._can_stop_from(wanted)
             following = wanted
             if unsafe.any():
                 self.rescued += 1
-                braking = self._braking()
-                following = _choose(unsafe, braking, wanted)
+                following = _choose(unsafe, self._braking(elapsed), wanted)
         self._now = following
         self.soft.tighten(following.position)
         return following.position.copy()
 
-    def _braking(self) -> _Sample:
-        first = self._first_period(self._brake_input(self._running()))
+    def _braking(self, elapsed: float) -> Sample:
+        first = self._beginning(self._brake_input(self._running(elapsed)), elapsed)
         if first is None:
             # cannot happen from a finite state; a jump is still worse than an abrupt stop
             raise RuntimeError(f"ruckig finds no braking motion from {self._now}")
         return first
 
-    def _brake_input(self, state: _Sample) -> InputParameter:
+    def _brake_input(self, state: Sample) -> InputParameter:
         values = self._brake
         values.current_position, values.current_velocity, values.current_acceleration = state
         # ruckig counts the (otherwise unused) target position among the extrema
         values.target_position = state.position
         return values
 
-    def _can_stop_from(self, state: _Sample) -> np.ndarray:
+    def _can_stop_from(self, state: Sample) -> np.ndarray:
         """Per joint, shape (14,): does braking from a state stay inside the limits?"""
         if not self._plan(self._brake_input(state)):
             return np.zeros(ARMS, dtype=bool)
@@ -231,11 +206,11 @@ class ArmStream:
             highest <= self.soft.upper + _POSITION_TOLERANCE
         )
 
-    def _first_period(self, values: InputParameter) -> _Sample | None:
+    def _beginning(self, values: InputParameter, elapsed: float) -> Sample | None:
         if not self._plan(values):
             self.rescued += 1
             return None
-        return _Sample(*(np.array(row) for row in self._motion.at_time(self.period)))
+        return Sample(*(np.array(row) for row in self._motion.at_time(elapsed)))
 
     def _plan(self, values: InputParameter) -> bool:
         try:
@@ -245,6 +220,6 @@ class ArmStream:
         return result in (Result.Working, Result.Finished)
 
 
-def _choose(chosen: np.ndarray, yes: _Sample, no: _Sample) -> _Sample:
+def _choose(chosen: np.ndarray, yes: Sample, no: Sample) -> Sample:
     """Per joint, `yes` where `chosen`, shape (14,), else `no`."""
-    return _Sample(*(np.where(chosen, y, n) for y, n in zip(yes, no)))
+    return Sample(*(np.where(chosen, y, n) for y, n in zip(yes, no)))

@@ -17,11 +17,14 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 from std_srvs.srv import SetBool, Trigger
 
+from kuavo_deploy.executor.settings import ExecutorSettings
 from kuavo_deploy.robot import layout, topics
 from kuavo_deploy.ros import names
 
+from .world import Stream
+
 HERE = Path(__file__).resolve().parent
-GAP = 0.08
+GAP = ExecutorSettings().gap
 """Commands further apart belong to two streams [s]."""
 
 
@@ -34,13 +37,17 @@ class Rig:
         self.states: list[str] = []
         self.acknowledged: list[str] = []
         self.commands: list[tuple[float, np.ndarray]] = []
+        self._first: int | None = None
         rospy.Subscriber(names.STATE, String, lambda m: self.states.append(m.data))
         rospy.Subscriber(names.TASK, String, lambda m: self.acknowledged.append(m.data))
         rospy.Subscriber(topics.ARM_TRAJ, JointState, self._command, tcp_nodelay=True)
 
     def _command(self, message: JointState) -> None:
+        # whole nanoseconds: seconds since 1970 in a float are too coarse to take a jerk of
+        stamp = message.header.stamp.to_nsec()
+        self._first = stamp if self._first is None else self._first
         arms = layout.arms_from_degrees(np.array(message.position))
-        self.commands.append((message.header.stamp.to_sec(), arms))
+        self.commands.append(((stamp - self._first) / 1e9, arms))
 
     def launch(self, *arguments: str) -> subprocess.Popen[bytes]:
         """`roslaunch kuavo_deploy …`."""
@@ -121,14 +128,13 @@ class Rig:
 
     # what was published
 
-    def streams(self, since: int = 0) -> list[np.ndarray]:
-        """Arm commands [rad] since an index, one array (T, 14) per uninterrupted stretch."""
-        commands = self.commands[since:]
-        stretches: list[list[np.ndarray]] = []
+    def streams(self, since: int = 0) -> list[Stream]:
+        """Arm commands since an index, one stream per uninterrupted stretch."""
+        stretches: list[list[tuple[float, np.ndarray]]] = []
         last = -np.inf
-        for stamp, arms in commands:
+        for stamp, arms in self.commands[since:]:
             if stamp - last > GAP:
                 stretches.append([])
-            stretches[-1].append(arms)
+            stretches[-1].append((stamp, arms))
             last = stamp
-        return [np.array(stretch) for stretch in stretches]
+        return [Stream(*map(np.array, zip(*stretch, strict=True))) for stretch in stretches]

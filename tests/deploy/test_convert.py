@@ -89,3 +89,17 @@ def test_a_late_tick_is_not_made_up_for() -> None:
     assert len(slept) == 1, "overdue: at once"
     pace.wait()
     assert slept[1] == pytest.approx(0.01), "and then in rhythm, not in a burst"
+
+
+def test_after_a_sleep_that_took_too_long_the_next_tick_is_not_hurried() -> None:
+    now, ticks = [0.0], []
+    overshoot = iter([0.0, 0.009, 0.0, 0.0])
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds + next(overshoot)
+
+    pace = Pace(0.01, lambda: now[0], sleep)
+    for _ in range(4):
+        pace.wait()
+        ticks.append(now[0])
+    assert ticks == pytest.approx([0.01, 0.029, 0.039, 0.049])

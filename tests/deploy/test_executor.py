@@ -209,7 +209,45 @@ def test_the_stream_is_bounded_whatever_plans_come(seed: int, wild: float, blend
         world.tick(int(rng.integers(1, 40)))
         assert world.state in ("run", "ready", "hold")
     assert len(world.streams()) == 1, "the stream is never interrupted"
-    assert_bounded(world.streams()[0], LIMITS, world.settings.period)
+    assert_bounded(world.streams()[0], LIMITS)
+
+
+@settings(max_examples=25, deadline=None)
+@given(SEEDS, st.floats(0.0, 2.0))
+def test_late_and_hurried_ticks_raise_no_rate_of_what_is_published(seed: int, wild: float) -> None:
+    rng = np.random.default_rng(seed)
+    world = World(ExecutorSettings(reach_tolerance=1.5)).running()
+    for _ in range(200):
+        if rng.random() < 0.1:
+            goal = MIDDLE + rng.normal(0, wild, (20, 14)).cumsum(axis=0) / 4
+            goal = np.clip(goal, LIMITS.lower - 1, LIMITS.upper + 1)
+            assert world.executor.on_plan(world.plan(goal)) is None
+        if rng.random() < 0.02:
+            world.executor.on_plan(world.plan(positions=[], times=[]))  # a hold, and on from it
+        kind = rng.random()
+        late = rng.uniform(0, 0.089) if kind < 0.2 else rng.uniform(-0.009, 0)
+        world.tick(late=float(late) if kind < 0.4 else 0.0)
+    assert len(world.streams()) == 1, "a late tick does not end the stream"
+    assert_bounded(world.streams()[0], LIMITS)
+
+
+def test_a_tick_that_is_too_late_ends_the_stream_which_begins_anew_where_the_arms_are() -> None:
+    world = World().running()
+    world.executor.on_plan(world.plan(np.linspace(MIDDLE, MIDDLE + 0.8, 20)))
+    world.run(0.7)
+    world.tick(late=world.settings.gap)
+    world.run(0.5)
+    assert len(world.streams()) == 2
+    for stream in world.streams():
+        assert_bounded(stream, LIMITS)
+
+
+def test_two_ticks_at_one_time_are_one() -> None:
+    world = World().running()
+    sent = world.sent[-1]
+    assert sent.arms is not None
+    assert world.executor.tick()[1:] == (None, None, None)
+    assert world.tick().arms is not None
 
 
 # one switch never executes what was planned for the old instruction
@@ -230,7 +268,7 @@ def test_a_thousand_switches_never_execute_an_old_plan_and_stay_smooth() -> None
             world.tick()
             assert world.executor.executing in (None, world.epoch)
         in_flight = in_flight[-5:]
-    assert_bounded(world.streams()[0], LIMITS, world.settings.period)
+    assert_bounded(world.streams()[0], LIMITS)
 
 
 def test_after_a_switch_the_arms_brake_and_stand_until_the_new_plan() -> None:
@@ -295,7 +333,7 @@ def test_a_fresh_plan_ends_a_hold_without_a_jump() -> None:
     assert world.executor.on_plan(world.plan(MIDDLE + 0.2)) is None
     world.run(0.4)
     assert world.state == "run"
-    assert_bounded(world.streams()[0], LIMITS, world.settings.period)
+    assert_bounded(world.streams()[0], LIMITS)
 
 
 def test_a_hold_that_lasts_faults() -> None:
@@ -392,7 +430,7 @@ def test_after_a_pause_of_the_executor_itself_the_stream_begins_where_the_arms_a
 def test_an_internal_error_faults_and_falls_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World().running()
     monkeypatch.setattr(world.executor.stream, "follow", lambda *_: 1 / 0)
-    assert world.tick() == (None, None, None)
+    assert world.tick()[1:] == (None, None, None)
     assert world.state == "fault"
     assert "ZeroDivisionError" in world.executor.supervisor.reason
 
@@ -406,8 +444,8 @@ def test_braking_into_silence_is_smooth_in_every_stop() -> None:
         world.run(1.0)
         assert world.sent[-1].arms is None
         assert len(world.streams()) == 1
-        assert_bounded(world.streams()[0], LIMITS, world.settings.period)
-        last = world.streams()[0][-2:]
+        assert_bounded(world.streams()[0], LIMITS)
+        last = world.streams()[0].arms[-2:]
         assert np.abs(np.diff(last, axis=0)).max() < 5e-5, "it fell silent standing"
 
 
@@ -448,6 +486,16 @@ def test_the_deadman_disables_when_it_is_not_renewed() -> None:
     assert world.state == "disabled"
 
 
+def test_the_deadman_is_not_held_by_a_clock_that_is_set_back() -> None:
+    world = World(ExecutorSettings(deadman=0.5))
+    world.switch()
+    world.executor.on_deadman()
+    assert world.executor.enable()[0]
+    world.now -= 3600.0
+    world.tick()
+    assert world.state == "disabled"
+
+
 def test_ready_without_a_plan_does_not_wait_forever() -> None:
     world = World(ExecutorSettings(ready_limit=5.0))
     world.switch()
@@ -469,8 +517,8 @@ def test_the_start_posture_is_approached_slowly_and_plans_wait_until_it_is_reach
     reachable = np.clip(start, LIMITS.lower + 0.02, LIMITS.upper - 0.02)
     assert np.abs(world.arms - reachable).max() < 0.02
     stream = world.streams()[0]
-    assert (np.abs(np.diff(stream, axis=0)) / 0.01 <= 0.2 * LIMITS.velocity + 1e-9).all()
-    assert_bounded(stream, LIMITS, 0.01)
+    assert (np.abs(np.diff(stream.arms, axis=0)) / 0.01 <= 0.2 * LIMITS.velocity + 1e-9).all()
+    assert_bounded(stream, LIMITS)
 
 
 def test_moving_to_the_start_is_taken_up_again_after_an_interruption() -> None:
@@ -488,6 +536,28 @@ def test_moving_to_the_start_is_taken_up_again_after_an_interruption() -> None:
     world.run(0.5)
     world.executor.resume()
     assert world.state == "move_to_start"
+
+
+def test_a_switch_on_the_way_to_the_start_goes_to_the_new_task_s_start() -> None:
+    world = World(postures={"weighing": MIDDLE + 0.3, "sorting": MIDDLE - 0.3})
+    world.switch("weighing")
+    world.executor.enable(move_to_start=True)
+    world.run(0.4)
+    world.switch("sorting")
+    world.run(5.0)
+    assert world.state == "ready"
+    assert np.abs(world.arms - (MIDDLE - 0.3)).max() < 0.02
+    assert_bounded(world.streams()[0], LIMITS)
+
+
+def test_a_switch_on_the_way_to_a_task_without_a_start_stays_where_it_can_stop() -> None:
+    world = World(postures={"weighing": MIDDLE + 0.3})
+    world.switch("weighing")
+    world.executor.enable(move_to_start=True)
+    world.run(0.4)
+    world.switch("sorting")
+    world.run(1.0)
+    assert world.state == "ready"
 
 
 def test_in_shadow_nobody_follows_and_nobody_is_blamed() -> None:

@@ -62,13 +62,9 @@ def pid_of(node: str) -> int:
     return int(xmlrpc.client.ServerProxy(uri).getPid("/operator")[2])
 
 
-def test_the_stream_begins_at_the_robot_follows_the_plans_and_is_bounded(running: Any) -> None:
+def test_the_stream_follows_the_plans_and_ends_in_silence(running: Any) -> None:
     since = len(running.commands)
     running.until(lambda: len(running.commands) > since + 300, "three seconds of commands")
-    for stream in running.streams(since):
-        rates = [np.abs(np.diff(stream, n, axis=0)).max(initial=0) * 100**n for n in (1, 2, 3)]
-        assert rates[0] <= LIMITS.velocity.max() and rates[1] <= LIMITS.acceleration.max()
-        assert (stream <= LIMITS.upper).all() and (stream >= LIMITS.lower).all()
     moved = np.ptp(np.array([arms for _, arms in running.commands[since:]]), axis=0)
     assert (moved > 0.1).all(), "the wave has 0.2 rad from end to end"
     running.call("/kuavo_executor/disable")
@@ -78,17 +74,22 @@ def test_the_stream_begins_at_the_robot_follows_the_plans_and_is_bounded(running
     assert len(running.commands) == silent
 
 
-def test_a_whole_run_from_enable_to_silence_is_bounded_in_jerk_too(running: Any) -> None:
+def test_a_whole_run_with_late_ticks_is_bounded_from_enable_to_silence(running: Any) -> None:
     running.call("/kuavo_executor/disable")
     time.sleep(1.0)
     since = len(running.commands)
     running.run()
-    time.sleep(2.0)
+    executor = pid_of("/kuavo_executor")
+    for _ in range(10):
+        time.sleep(0.2)
+        os.kill(executor, signal.SIGSTOP)  # its ticks come late, some of them close together
+        time.sleep(0.05)
+        os.kill(executor, signal.SIGCONT)
     running.call("/kuavo_executor/disable")
     time.sleep(1.0)
     assert len(running.streams(since)) >= 1
     for stream in running.streams(since):
-        assert_bounded(stream, LIMITS, 0.01)
+        assert_bounded(stream, LIMITS)
 
 
 def test_a_killed_policy_holds_within_the_plan_s_age_and_its_successor_goes_on(
@@ -126,7 +127,7 @@ def test_a_broken_policy_faults_and_only_the_operator_s_reset_helps(rig: Any, ki
     rig.end(healthy)
     broken = rig.source(kind)
     try:
-        rig.wait_for("fault")
+        rig.wait_for("fault", 30)
         done, why = rig.call("/kuavo_executor/enable")
         assert not done and "reset the fault first" in why
     finally:
@@ -155,7 +156,7 @@ def test_stale_plans_are_never_executed(rig: Any) -> None:
     heard = len(rig.acknowledged)
     source = rig.source("old")
     try:
-        rig.until(lambda: len(rig.acknowledged) > heard, "the source is there")
+        rig.until(lambda: len(rig.acknowledged) > heard, "the source is there", 30)
         rig.until(lambda: rig.call("/kuavo_executor/enable")[0], "enabled")
         time.sleep(1.5)
         assert rig.state.startswith("ready:")
