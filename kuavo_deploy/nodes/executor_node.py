@@ -4,9 +4,9 @@
 Subscribes: /kuavo_policy/plan, /kuavo_policy/epoch, /sensors_data_raw, the end effector's state,
 /odom, /kuavo/pause_state, /kuavo/stop_state, /kuavo_executor/deadman, its own arm topic (to see
 who else publishes there).
-Publishes: /kuavo_arm_traj, the end effector's command, /cmd_pose_world (in shadow the same below
-/kuavo_executor/shadow), /kuavo_policy/task (latched), /kuavo_executor/state (latched),
-/diagnostics.
+Publishes: /kuavo_arm_traj, the end effector's command, /cmd_pose_world, and for recordings
+/kuavo_arm_traj_synced and /cmd_pose_world_synced (all of these below /kuavo_executor/shadow in
+shadow), /kuavo_policy/task (latched), /kuavo_executor/state (latched), /diagnostics.
 Services: /kuavo_executor/enable, disable, reset_fault (Trigger), pause (SetBool).
 Private parameters: configs, config, robot_version, end_effector, claw_closed_at, auto_enable,
 move_to_start, shadow, and any setting of `ExecutorSettings` under `settings/`.
@@ -25,6 +25,7 @@ from typing import Any
 import rospy
 
 from kuavo_deploy.executor.executor import Executor
+from kuavo_deploy.executor.in_force import InForce
 from kuavo_deploy.executor.settings import load_settings, load_start_postures
 from kuavo_deploy.robot import topics
 from kuavo_deploy.robot.end_effectors import get_end_effector
@@ -68,6 +69,7 @@ class ExecutorNode:
         )  # fmt: skip
         self._lock = threading.Lock()
         self._commands = CommandPublishers(effector, shadow)
+        self._in_force = InForce()
         ExecutorInputs(self._executor, self._lock, effector, shadow)
         move_to_start = bool(rospy.get_param("~move_to_start", True))
         self._operator = Operator(self._executor, self._lock, limits, move_to_start, shadow)
@@ -91,7 +93,10 @@ class ExecutorNode:
             with self._lock:
                 self._executor.figures.ticked(time.monotonic())
                 commands = self._executor.tick()
-            self._commands.publish(commands)
+                in_force = self._in_force.update(
+                    commands, self._executor.base.phase, self._executor.inputs.odometry
+                )
+            self._commands.publish(commands, in_force)
         gc.unfreeze()
         self._report.log()
 

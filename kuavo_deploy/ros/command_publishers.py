@@ -8,6 +8,7 @@ import rospy
 from geometry_msgs.msg import Twist
 from sensor_msgs.msg import JointState
 
+from kuavo_deploy.executor.in_force import Whole
 from kuavo_deploy.executor.motion import Commands
 from kuavo_deploy.robot import topics
 from kuavo_deploy.robot.end_effectors import EndEffector
@@ -35,6 +36,8 @@ class CommandPublishers:
             effector.command_topic, convert.hand_command_class(effector)
         )
         self._base = self._publisher(topics.CMD_POSE_WORLD, Twist)
+        self._arms_in_force = self._publisher(topics.ARM_TRAJ_SYNCED, JointState)
+        self._base_in_force = self._publisher(topics.CMD_POSE_WORLD_SYNCED, Twist)
         self._ticks = 0
 
     def _publisher(self, topic: str, kind: Any) -> rospy.Publisher:
@@ -43,8 +46,13 @@ class CommandPublishers:
             self._prefix + topic, kind, queue_size=COMMAND_QUEUE, tcp_nodelay=True
         )
 
-    def publish(self, commands: Commands) -> None:
-        """One tick's."""
+    def publish(self, commands: Commands, in_force: Whole | None) -> None:
+        """One tick's.
+
+        Args:
+            commands: for the robot.
+            in_force: for recordings, which the robot does not follow.
+        """
         self._ticks += 1
         if commands.arms is not None:
             self._arms.publish(convert.arm_command(commands.arms, commands.stamp))
@@ -53,3 +61,8 @@ class CommandPublishers:
             self._hands.publish(message)
         if commands.base is not None:
             self._base.publish(convert.base_command(commands.base))
+        if in_force is not None and self._base_in_force.get_num_connections() > 0:
+            self._arms_in_force.publish(convert.arm_command(in_force.arms, now))
+            twist = convert.base_command(in_force.base[:3])
+            twist.linear.z = in_force.base.move
+            self._base_in_force.publish(twist)

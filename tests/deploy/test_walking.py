@@ -12,7 +12,7 @@ import pytest
 from kuavo_deploy.robot import layout, topics
 from kuavo_deploy.robot.messages import kuavo_msgs
 
-from .chunk_source import ARRIVED
+from .chunk_source import ARRIVED, WALK_TO
 
 SILENCE = 0.5
 """Between the arms' last command before a walk and the first after it, at least [s]."""
@@ -21,22 +21,31 @@ pytestmark = [pytest.mark.ros, pytest.mark.own_process, pytest.mark.timeout(240)
 
 
 class Watch:
-    """The base's position [m], whether it walks, and the arms [rad] while it does."""
+    """The base's position [m], whether it walks, and the arms [rad] while it does.
+
+    in_force: what recordings are told of the base: x [m] and the move flag.
+    """
 
     def __init__(self) -> None:
         import rospy
+        from geometry_msgs.msg import Twist
         from nav_msgs.msg import Odometry
         from std_msgs.msg import String
 
         self.x, self.walking, self.refused = 0.0, False, 0
         self.measured = np.zeros(14)
         self.while_walking: list[np.ndarray] = []
+        self.in_force: list[tuple[float, float]] = []
         rospy.Subscriber(topics.ODOM, Odometry, self._base, queue_size=1)
+        rospy.Subscriber(topics.CMD_POSE_WORLD_SYNCED, Twist, self._base_in_force)
         rospy.Subscriber("/kuavo_sim/state", String, self._state, queue_size=1)
         rospy.Subscriber(topics.SENSORS, kuavo_msgs().sensorsData, self._joints, queue_size=1)
 
     def _base(self, message: Any) -> None:
         self.x = message.pose.pose.position.x
+
+    def _base_in_force(self, message: Any) -> None:
+        self.in_force.append((message.linear.x, message.linear.z))
 
     def _state(self, message: Any) -> None:
         state = json.loads(message.data)
@@ -86,5 +95,8 @@ def test_the_arms_hold_while_the_base_walks_and_go_on_when_it_stands(rig: Any) -
     held = np.array(watch.while_walking[5:])
     assert len(held) > 20 and np.ptp(held, axis=0).max() < 0.02
     assert np.abs(rig.commands[last + 1][1] - held[-1]).max() < 0.01, "it begins where they are"
+    flags = np.array(watch.in_force)
+    assert len(np.flatnonzero(np.diff(flags[:, 1]))) == 2, "it stands, walks, stands"
+    assert flags[0, 0] == pytest.approx(0, abs=0.02) and flags[-1, 0] == pytest.approx(WALK_TO)
     assert watch.refused == 0, "the robot had nothing to refuse"
     assert not any(state.startswith("fault") for state in rig.states)
