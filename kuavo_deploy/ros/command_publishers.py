@@ -62,7 +62,7 @@ class CommandPublishers:
         if commands.base is not None:
             self._base.publish(convert.base_command(commands.base))
         if in_force is not None and self._base_in_force.get_num_connections() > 0:
-            self._arms_in_force.publish(convert.arm_command(in_force.arms, now))
+            self._arms_in_force.publish(convert.arm_command(in_force.arms, commands.stamp))
             twist = convert.base_command(in_force.base[:3])
             twist.linear.z = in_force.base.move
             self._base_in_force.publish(twist)
