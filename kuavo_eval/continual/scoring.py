@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -13,22 +12,45 @@ from kuavo_eval.continual.runs import Row, trained_on
 from kuavo_eval.offline import OfflineScores, Source, score
 from kuavo_eval.offline import Options as OfflineOptions
 from kuavo_eval.offline.policies import open_policies
+from kuavo_train.checkpoint.writer import WEIGHTS
+
+IN_MEMORY = 2 << 30
+"""Weights of the checkpoints that are scored together [bytes]: one SmolVLA, or a hundred nanos."""
 
 
 def score_rows(
     rows: Sequence[Row], sources: Sequence[Source], options: OfflineOptions
 ) -> dict[str, OfflineScores]:
-    """Score the checkpoints one after the other: only one is in memory at a time.
+    """Score the checkpoints, as many at once as fit in memory: images are decoded once for them.
 
     An episode that any of them was trained on is refused for all.
+
+    Returns:
+        Key of the row → the scores that have it as a label.
     """
     seen = trained_on([row.folder for row in rows])
     scores = {}
-    for row in rows:
-        (policy,) = open_policies([Path(row.folder)], options.device, options.dtype)
-        policy.label, policy.trained = row.key, seen
-        scores[row.key] = score([policy], sources, options)
+    for group in _groups(rows):
+        policies = open_policies([row.folder for row in group], options.device, options.dtype)
+        for row, policy in zip(group, policies, strict=True):
+            policy.label, policy.trained = row.key, seen
+        done = score(policies, sources, options)
+        scores.update({row.key: done for row in group})
     return scores
+
+
+def _groups(rows: Sequence[Row], limit: int = IN_MEMORY) -> list[list[Row]]:
+    """In order, with at most `limit` bytes of weights each (one checkpoint may be larger)."""
+    groups: list[list[Row]] = []
+    total = limit + 1
+    for row in rows:
+        size = (row.folder / WEIGHTS).stat().st_size
+        if total + size > limit:
+            groups.append([])
+            total = 0
+        groups[-1].append(row)
+        total += size
+    return groups
 
 
 def matrices(
