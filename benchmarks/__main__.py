@@ -78,7 +78,11 @@ def main() -> int:
             run_here(name)
         return 0
     command = [sys.executable, "-m", "benchmarks", "--here"]
-    failed = [n for n in chosen if subprocess.run([*command, n], cwd=table.ROOT).returncode]
+    failed = [
+        name
+        for name in chosen
+        if subprocess.run([*command, name], cwd=table.ROOT, check=False).returncode
+    ]
     table.write()
     if failed:
         print(f"failed: {', '.join(failed)}", file=sys.stderr)

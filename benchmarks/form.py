@@ -104,7 +104,8 @@ def compared(
     """A row of `alternate`'s times called `stock` and `ours`, in ms.
 
     Args:
-        what: in words. against: in words.
+        what: in words.
+        against: in words.
         times: of `alternate`.
         target: least ratio.
         limit: see `Row`.

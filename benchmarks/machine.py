@@ -45,7 +45,7 @@ def measure(device: str) -> Machine:
     out = torch.empty_like(one)
     product = _best(lambda: torch.mm(one, one, out=out), device)
     big = torch.ones((256 if device == "cpu" else 4096) << 18, device=device)
-    read = _best(lambda: big.sum(), device)
+    read = _best(big.sum, device)
     return Machine(
         _name(device), torch.get_num_threads(), 2 * side**3 / product, 4 * big.numel() / read
     )

@@ -30,8 +30,8 @@ class TrainedPolicy:
     Args:
         checkpoint: e.g. `outputs/train/smolvla_sequential/task4_sorting/best`.
         device: `auto` (the GPU where there is one), `cpu`, `cuda`, `cuda:1`, …
-        dtype: float32 or bfloat16.
-        real_time_chunking: prepare the sampler for it.
+        dtype: float32, bfloat16 or int8.
+        engine: fast, or stock (lerobot's own sampler, to compare).
 
     Attributes:
         device: where it runs.
@@ -42,22 +42,21 @@ class TrainedPolicy:
         checkpoint: Path,
         device: str = "auto",
         dtype: str = "float32",
-        real_time_chunking: bool = False,
+        engine: str = "fast",
     ) -> None:
         # torch and lerobot take seconds to import: only whoever loads a policy pays for them
-        from kuavo_deploy.policy.rtc import prepare_sampler
         from kuavo_deploy.robot.topics import IMAGE_FEATURES
         from kuavo_train.wrapper.policy.smolvla.SmolVLAPolicyWrapper import SmolVLAPolicyWrapper
 
         chosen = None if device == "auto" else device
-        self._wrapper = SmolVLAPolicyWrapper.from_pretrained(checkpoint, chosen, dtype)
+        self._wrapper = SmolVLAPolicyWrapper.from_pretrained(
+            checkpoint, chosen, dtype, engine=engine
+        )
         names = {feature: camera for camera, feature in IMAGE_FEATURES.items()}
         self.cameras = tuple(names[feature] for feature in self._wrapper.cameras)
         self.instructions: dict[str, str] | None = self._wrapper.instructions
         self.device = str(self._wrapper.device)
         self.chunk_size = self._wrapper.chunk_size
-        if real_time_chunking:
-            prepare_sampler(self._wrapper.policy)
 
     def plan(self, observation: Mapping[str, Any], sampling: Mapping[str, Any]) -> np.ndarray:
         """See `ChunkPolicy`."""

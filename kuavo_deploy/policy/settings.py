@@ -14,7 +14,8 @@ from kuavo_deploy.policy.instructions import Mode
 from kuavo_deploy.policy.observations import ObservationSettings
 from kuavo_deploy.policy.planner import PlannerSettings
 
-DTYPES = ("float32", "bfloat16")
+DTYPES = ("float32", "bfloat16", "int8")
+ENGINES = ("fast", "stock")
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class PolicySettings:
     instructions: str = Mode.KNOWN.value
     continuation: str = "rtc"
     dtype: str = "float32"
+    engine: str = "fast"
     planner: PlannerSettings = field(default_factory=PlannerSettings)
     observations: ObservationSettings = field(default_factory=ObservationSettings)
 
@@ -33,6 +35,7 @@ class PolicySettings:
             "instructions": [mode.value for mode in Mode],
             "continuation": list(CONTINUATIONS),
             "dtype": list(DTYPES),
+            "engine": list(ENGINES),
         }
         for name, valid in choices.items():
             if getattr(self, name) not in valid:
@@ -51,7 +54,7 @@ def load_policy_settings(file: Path, **changes: Any) -> PolicySettings:
     content.update(changes)
     planner = {name: content.pop(name) for name in _names(PlannerSettings) if name in content}
     observations = content.pop("observations", {})
-    known = {"instructions", "continuation", "dtype"}
+    known = {"instructions", "continuation", "dtype", "engine"}
     _refuse_unknown(file, content, known | _names(PlannerSettings) | {"observations"})
     _refuse_unknown(file, observations, _names(ObservationSettings))
     for name, value in {**planner, **_numbers(observations)}.items():

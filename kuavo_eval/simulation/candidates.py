@@ -74,9 +74,7 @@ def _candidate(label: str, what: Path | str) -> Candidate:
 
 
 @lru_cache(maxsize=2)
-def trained_policy(
-    checkpoint: Path, device: str, dtype: str, continuation: str, threads: int
-) -> ChunkPolicy:
+def trained_policy(checkpoint: Path, device: str, dtype: str, threads: int) -> ChunkPolicy:
     """A checkpoint, loaded once per process.
 
     Raises:
@@ -85,4 +83,4 @@ def trained_policy(
     import torch
 
     torch.set_num_threads(threads)
-    return TrainedPolicy(checkpoint, device, dtype, continuation == "rtc")
+    return TrainedPolicy(checkpoint, device, dtype)

@@ -38,9 +38,8 @@ def measured_latency(
     if candidate.checkpoint is None:
         return 0.0
     policy = trained_policy(
-        candidate.checkpoint, settings.device, settings.dtype, settings.continuation,
-        os.cpu_count() or 1,
-    )  # fmt: skip
+        candidate.checkpoint, settings.device, settings.dtype, os.cpu_count() or 1
+    )
     jpeg = encode_jpeg(np.full((*settings.image_size, 3), 127, np.uint8), JPEG_QUALITY)
     state = np.zeros(layout.STATE_DIM, np.float32)
     times, chunk = [], np.empty((0, layout.WALKING_ACTION_DIM))

@@ -99,9 +99,8 @@ def _driver(job: TrialJob, sim: Simulation) -> Driver:
         import torch
 
         policy = trained_policy(
-            candidate.checkpoint, job.settings.device, job.settings.dtype,
-            job.settings.continuation, job.threads,
-        )  # fmt: skip
+            candidate.checkpoint, job.settings.device, job.settings.dtype, job.threads
+        )
         # the same noise for every candidate in the same scene, and for a film of it
         torch.manual_seed(job.seed)
     return RobotDriver(sim, policy, job.latency, job.settings)

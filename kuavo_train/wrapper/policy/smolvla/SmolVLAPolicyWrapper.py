@@ -16,7 +16,8 @@ An action always has 20 numbers; a standing task's command is `action[:16]`, and
 leading batch dimension, `task` a list — gives (B, 20) and (B, T, 20).
 
 Preprocessing, tokens and normalization happen inside, by the functions that training uses. A new
-instruction drops every action that was planned for the old one.
+instruction drops every action that was planned for the old one. Chunks are computed by the engine
+(`kuavo_train.engine`), or by lerobot's sampler with `engine="stock"`.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ from kuavo_deploy.robot.topics import ACTION_FEATURE, STATE_FEATURE
 from kuavo_train.checkpoint.manifest import Manifest
 from kuavo_train.checkpoint.processors import tokenizer_of
 from kuavo_train.checkpoint.reader import Checkpoint, LoadedPolicy, load, open_checkpoint
+from kuavo_train.engine.guidance import Remainder
+from kuavo_train.engine.samplers import FAST, INT8, make_sampler
 from kuavo_train.errors import DataError
 from kuavo_train.policy.action_space import UNIFIED_DIM
 from kuavo_train.policy.preprocessing import (
@@ -47,13 +50,23 @@ from kuavo_train.policy.preprocessing import (
 class SmolVLAPolicyWrapper:
     """lerobot's SmolVLA with its pipelines and an action queue.
 
+    Args:
+        checkpoint: verified. loaded: its policy and pipelines.
+        engine: fast or stock. precision: of the engine's products; default: that of the weights.
+
     Attributes:
         policy: the `SmolVLAPolicy` inside.
         manifest: the checkpoint's manifest: tasks, instructions, episodes, hashes.
         cameras: feature names that an observation must carry.
     """
 
-    def __init__(self, checkpoint: Checkpoint, loaded: LoadedPolicy) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        loaded: LoadedPolicy,
+        engine: str = FAST,
+        precision: str | None = None,
+    ) -> None:
         self.manifest: Manifest = checkpoint.manifest
         self.path: Path = checkpoint.path
         self.policy = loaded.policy
@@ -64,6 +77,10 @@ class SmolVLAPolicyWrapper:
         width, height = config.resize_imgs_with_padding
         self._size = (int(width), int(height))
         self._tokenizer = tokenizer_of(loaded.preprocessor)
+        weights = loaded.policy.model.vlm_with_expert.lm_expert.norm.weight.dtype
+        self._sampler = make_sampler(
+            engine, loaded.policy, precision or str(weights).removeprefix("torch.")
+        )
         self._queue: deque[Tensor] = deque()
         self._planned_for: list[str] | None = None
 
@@ -74,20 +91,23 @@ class SmolVLAPolicyWrapper:
         device: str | None = None,
         dtype: str = "float32",
         check_hashes: bool = True,
+        engine: str = FAST,
     ) -> SmolVLAPolicyWrapper:
         """Load a checkpoint folder; no network is used.
 
         Args:
             path: a folder such as `outputs/train/smolvla_sequential/task4_sorting/best`.
             device: default: the GPU where there is one, else the CPU.
-            dtype: of the weights, float32 or bfloat16.
+            dtype: float32, bfloat16, or int8 (the engine's products on a CPU).
             check_hashes: compare every file with its SHA-256 (450 M parameters: a few seconds).
+            engine: fast, or stock: lerobot's sampler, to compare.
 
         Raises:
             CheckpointError: missing, incomplete, damaged, or another robot's.
         """
         checkpoint = open_checkpoint(path, check_hashes)
-        return cls(checkpoint, load(checkpoint, device, dtype))
+        loaded = load(checkpoint, device, "float32" if dtype == INT8 else dtype)
+        return cls(checkpoint, loaded, engine, dtype)
 
     @property
     def device(self) -> torch.device:
@@ -136,14 +156,22 @@ class SmolVLAPolicyWrapper:
 
     @torch.no_grad()
     def predict_action_chunk(
-        self, observation: Mapping[str, Any], noise: Tensor | None = None, **sampling: Any
+        self,
+        observation: Mapping[str, Any],
+        noise: Tensor | None = None,
+        prev_chunk_left_over: Tensor | None = None,
+        inference_delay: int = 0,
+        execution_horizon: int | None = None,
     ) -> Tensor:
         """A whole chunk; the queue of `select_action` is left alone.
 
         Args:
             observation: see the module's docstring.
             noise: (B, T, 32), to start sampling from instead of a random draw.
-            sampling: passed to lerobot's sampler (real-time chunking).
+            prev_chunk_left_over: for real-time chunking, what is still to be executed of the chunk
+                before, in the policy's scale (`normalize_actions`), shape (K, 20) or (B, K, 20).
+            inference_delay: steps of it that will have been executed when this chunk arrives.
+            execution_horizon: steps from which on this chunk is free; default: all K are held.
 
         Returns:
             Float32 on the CPU, shape (T, 20), or (B, T, 20) for a batch. Robot units.
@@ -151,8 +179,10 @@ class SmolVLAPolicyWrapper:
         batch = self.preprocess(observation)
         if noise is not None:
             noise = noise.to(self.device)
-        chunk = self.policy.predict_action_chunk(batch, noise=noise, **sampling)
-        actions = self.postprocess(chunk)
+        remainder = None
+        if prev_chunk_left_over is not None:
+            remainder = Remainder(prev_chunk_left_over, inference_delay, execution_horizon)
+        actions = self.postprocess(self._sampler.chunk(batch, noise, remainder))
         return actions if _is_batch(observation) else actions[0]
 
     def preprocess(self, observation: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,46 @@
+"""A policy's weights, rearranged once: vision, prefix, expert and the two small ends."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from kuavo_train.engine.expert import Expert
+from kuavo_train.engine.linear import Layers
+from kuavo_train.engine.prefix import Prefix
+from kuavo_train.engine.shapes import Shapes
+from kuavo_train.engine.vision import Vision
+
+
+class Networks:
+    """All that a session computes with.
+
+    Args:
+        policy: lerobot's `SmolVLAPolicy`. kind: see `Layers`. dtype: of activations.
+
+    Attributes:
+        shapes: of the architecture. device, dtype, width: of the tokens. state: weight and bias.
+    """
+
+    def __init__(self, policy: Any, kind: str, dtype: torch.dtype) -> None:
+        self.shapes = shapes = Shapes.of(policy)
+        model = policy.model.vlm_with_expert
+        layers = Layers(kind, dtype)
+        self._embedding: Tensor = (
+            model.get_vlm_model().text_model.get_input_embeddings().weight.detach()
+        )
+        self.device, self.dtype = self._embedding.device, dtype
+        self.width = self._embedding.shape[1]
+        rows = shapes.cameras * shapes.image_tokens + shapes.language_tokens
+        self.vision = Vision(policy, shapes, layers)
+        self.prefix = Prefix(policy, shapes, layers, rows)
+        self.expert = Expert(policy, shapes, layers)
+        projection = policy.model.state_proj
+        self.state = (projection.weight.detach().float(), projection.bias.detach().float())
+
+    def language(self, tokens: Tensor) -> Tensor:
+        """Embeddings of token numbers, shape (…) → (…, E)."""
+        return self._embedding[tokens.to(self.device)] * math.sqrt(self.width)

@@ -1,0 +1,110 @@
+"""Who computes a chunk: the engine, or lerobot's own sampler to compare with."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import torch
+from lerobot.configs.types import RTCAttentionSchedule
+from lerobot.policies.rtc.configuration_rtc import RTCConfig
+from torch import Tensor
+
+from kuavo_deploy.robot.topics import STATE_FEATURE
+from kuavo_train.engine.engine import Engine
+from kuavo_train.engine.guidance import MAX_GUIDANCE, Remainder
+from kuavo_train.errors import TrainingError
+
+FAST, STOCK = "fast", "stock"
+INT8 = "int8"
+ENGINES = (FAST, STOCK)
+TOKENS, TOKEN_MASK = "observation.language.tokens", "observation.language.attention_mask"
+
+
+class Sampler(Protocol):
+    """Batches of the policy's preprocessor in, normalized actions out, shape (B, T, 20)."""
+
+    def chunk(
+        self, batch: dict[str, Any], noise: Tensor | None, remainder: Remainder | None
+    ) -> Tensor:
+        """One chunk per observation.
+
+        Args:
+            batch: images (B, 3, side, side) in 0…1, normalized states, tokens.
+            noise: (B, T, 32), to start from instead of a random draw.
+            remainder: to be continued.
+        """
+
+
+class FastSampler:
+    """The engine.
+
+    Args:
+        policy: lerobot's. precision: see `Engine`.
+    """
+
+    def __init__(self, policy: Any, precision: str) -> None:
+        self.engine = Engine(policy, precision)
+        self._cameras = tuple(policy.config.image_features)
+        self._dims = policy.config.action_feature.shape[0]
+
+    def chunk(
+        self, batch: dict[str, Any], noise: Tensor | None, remainder: Remainder | None
+    ) -> Tensor:
+        pixels = torch.stack([batch[camera] for camera in self._cameras], dim=1)
+        actions = self.engine.chunk(
+            pixels, batch[TOKENS], batch[TOKEN_MASK], batch[STATE_FEATURE], noise, remainder
+        )
+        return actions[..., : self._dims]
+
+
+class StockSampler:
+    """lerobot's sampler and, for a remainder, its real-time chunking.
+
+    Args:
+        policy: lerobot's.
+    """
+
+    def __init__(self, policy: Any) -> None:
+        self._policy = policy
+
+    def chunk(
+        self, batch: dict[str, Any], noise: Tensor | None, remainder: Remainder | None
+    ) -> Tensor:
+        policy, guided = self._policy, {}
+        if remainder is not None:
+            self._guide(policy)
+            horizon = remainder.horizon
+            guided = {
+                "prev_chunk_left_over": remainder.actions,
+                "inference_delay": remainder.delay,
+                "execution_horizon": remainder.actions.shape[-2] if horizon is None else horizon,
+            }
+        actions: Tensor = policy.predict_action_chunk(batch, noise=noise, **guided)
+        return actions
+
+    @staticmethod
+    def _guide(policy: Any) -> None:
+        if policy.config.rtc_config is None:
+            policy.config.rtc_config = RTCConfig(
+                enabled=True,
+                prefix_attention_schedule=RTCAttentionSchedule.EXP,
+                max_guidance_weight=MAX_GUIDANCE,
+            )
+            policy.init_rtc_processor()
+
+
+def make_sampler(engine: str, policy: Any, precision: str) -> Sampler:
+    """By name.
+
+    Args:
+        engine: fast or stock.
+        policy: lerobot's.
+        precision: float32, bfloat16 or int8.
+    """
+    if engine == FAST:
+        return FastSampler(policy, precision)
+    if engine != STOCK:
+        raise TrainingError(f"engine is {engine!r}: choose from {', '.join(ENGINES)}")
+    if precision == INT8:
+        raise TrainingError("int8 needs engine='fast'")
+    return StockSampler(policy)
