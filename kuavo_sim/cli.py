@@ -81,6 +81,9 @@ def record(
     ] = None,
     height: Annotated[int, typer.Option(min=32)] = 480,
     width: Annotated[int, typer.Option(min=32)] = 640,
+    disturbance: Annotated[
+        float, typer.Option(min=0, help="Push the arms off their path, by up to this [rad].")
+    ] = 0.0,
     workers: WorkersOption = CORES,
     json: JsonOption = None,
 ) -> None:
@@ -100,9 +103,32 @@ def record(
         bags=bags,
         image_size=(height, width),
         workers=workers,
+        disturbance=disturbance,
     )
     if json:
         write_json(json, report)
+
+
+@app.command()
+def frames(
+    out: Annotated[Path, typer.Option(help="Folder of the shards; what is there is kept.")],
+    scenes: Annotated[int, typer.Option(min=1, help="Of each task.")] = 400,
+    moments: Annotated[int, typer.Option(min=1, help="Frames of each scene.")] = 8,
+    size: Annotated[int, typer.Option(min=32, help="Side of the policy's images [px].")] = 96,
+    steps: Annotated[int, typer.Option(min=1, help="Actions of a motion, at 10 Hz.")] = 20,
+    seed: Annotated[int, typer.Option(min=0, help="First seed.")] = 1_000_000,
+    workers: WorkersOption = CORES,
+) -> None:
+    """Render labelled frames of random moments, to pretrain on.
+
+    Example: kuavo sim frames --out outputs/frames
+
+    An interrupted run continues when the same command runs again.
+    """
+    from kuavo_sim.frames.render import render_frames
+
+    count = render_frames(out, scenes, moments, size, steps, seed, workers)
+    typer.echo(f"{out}: {count} frames")
 
 
 @app.command()

@@ -62,6 +62,34 @@ def base(
 
 
 @app.command()
+def pretrain(
+    frames: Annotated[Path, typer.Option(help="Labelled frames of: kuavo sim frames.")],
+    out: Annotated[Path, typer.Option(help="The base model to make.")] = Path(
+        "outputs/base/smolvla_nano"
+    ),
+    config_name: Annotated[
+        str, typer.Option("--config-name", help="A file of configs/policy/pretraining.")
+    ] = "nano",
+    override: Annotated[
+        list[str] | None, typer.Option("--set", "-s", help="Any setting: -s steps=500; repeatable.")
+    ] = None,
+) -> None:
+    """Pretrain a small base model on pointing and generic motions; goes on where it stopped."""
+    from kuavo_train.pretraining.run import pretrain as run
+    from kuavo_train.pretraining.settings import read_settings
+    from kuavo_train.sequential.console import start_logging, stop_logging
+
+    folder = configs_root() / "policy" / "pretraining"
+    settings = _call(read_settings, folder, config_name, override or [])
+    start_logging(out.with_name(f"{out.name}.log"))
+    try:
+        measured = _call(run, frames, out, settings)
+    finally:
+        stop_logging()
+    typer.echo(f"{out}: points within {measured.pointing_px:.1f} px after {measured.step} steps")
+
+
+@app.command()
 def relocate(
     checkpoint: Annotated[Path, typer.Argument(help="A checkpoint that was copied or moved.")],
     vlm: Annotated[

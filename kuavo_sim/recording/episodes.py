@@ -11,6 +11,8 @@ import numpy as np
 from kuavo_deploy.robot import topics
 from kuavo_sim.env import KuavoEnv
 from kuavo_sim.experts import make_expert
+from kuavo_sim.experts.base import OutOfReach
+from kuavo_sim.recording.disturbance import Disturbance
 from kuavo_sim.recording.robot_bag import RobotBag
 from kuavo_sim.recording.sim_bag import BagOptions, SimBag
 from kuavo_train.data.episode import EpisodeDataset, Frame
@@ -27,7 +29,8 @@ class EpisodeJob(NamedTuple):
 
     items: where finished episodes go. key: this one's folder there. bag: how to write a bag, or
     None. max_frames: stop after so many frames, successful or not (short samples), or None.
-    keep_failures: record episodes that do not succeed too.
+    keep_failures: record episodes that do not succeed too. disturbance: of the arms while the
+    expert demonstrates, its largest deviation [rad].
     """
 
     items: Path
@@ -38,6 +41,7 @@ class EpisodeJob(NamedTuple):
     bag: BagOptions | None
     max_frames: int | None = None
     keep_failures: bool = False
+    disturbance: float = 0.0
 
 
 def record_one(job: EpisodeJob) -> str:
@@ -71,21 +75,26 @@ def _play(job: EpisodeJob, folder: Path, bag: SimBag | None) -> dict[str, Any]:
             bag(env.sim)
             env.on_substep.append(bag)
         expert = make_expert(env.sim, np.random.default_rng(job.seed))
-        ended = False
+        disturb = Disturbance(job.disturbance, np.random.default_rng([job.seed, 2]))
+        ended, lost = False, None
         while not ended:
-            action = expert.act()
+            try:
+                action = expert.act()
+            except OutOfReach as error:
+                lost = str(error)
+                break
             images = {camera: observation[camera] for camera in topics.CAMERAS}
             episode.add(Frame(observation["state"], action, images))
-            observation, _, terminated, truncated, info = env.step(action)
+            observation, _, terminated, truncated, info = env.step(disturb(action))
             ended = terminated or truncated or episode.length == job.max_frames
         cut = job.max_frames is not None and episode.length == job.max_frames
-        success = bool(info["success"]) or (cut and info["failure"] is None)
+        success = bool(info["success"]) or (cut and info["failure"] is None and lost is None)
         return {
             "task": job.task,
             "seed": job.seed,
             "status": SUCCESS if success else FAILED,
             "success": bool(info["success"]),
-            "failure": info["failure"] or (None if success else "out of time"),
+            "failure": info["failure"] or lost or (None if success else "out of time"),
             "stages": info["stages"],
             **episode.finish(),
         }

@@ -41,6 +41,7 @@ def record(
     bag_options: BagOptions | None = None,
     max_frames: int | None = None,
     keep_failures: bool = False,
+    disturbance: float = 0.0,
 ) -> dict[str, Any]:
     """Record `episodes` demonstrations of `task` into the dataset `out`.
 
@@ -55,6 +56,8 @@ def record(
         bag_options: rates and sizes of the bags; the robot's by default.
         max_frames: cut episodes to so many frames.
         keep_failures: record failed episodes too.
+        disturbance: push the arms off the expert's path by offsets of up to this deviation [rad];
+            recorded are the actions that the expert wanted.
 
     Returns:
         The report: episodes, frames, failed seeds with reasons, paths.
@@ -76,6 +79,7 @@ def record(
         "bag_options": options and dataclasses.asdict(options),
         "max_frames": max_frames,
         "keep_failures": keep_failures,
+        "disturbance": disturbance,
     }
     workspace = Workspace(Path(out), job)
     if workspace.complete:
@@ -91,6 +95,7 @@ def record(
             options,
             max_frames=max_frames,
             keep_failures=keep_failures,
+            disturbance=disturbance,
         )
         recording = _Recording(workspace, template, episodes)
         recording.run(workers)

@@ -17,7 +17,7 @@ Colour = tuple[float, float, float]
 
 KINDS = ("flip", "screw", "pump")
 """How a bottle ends: wide flip cap (shampoo), screw cap (detergent), pump (lotion)."""
-_PALETTE: tuple[tuple[Colour, Colour, Colour], ...] = (  # body, cap, print on the label
+PALETTE: tuple[tuple[Colour, Colour, Colour], ...] = (  # body, cap, print on the label
     ((0.16, 0.45, 0.78), (0.95, 0.95, 0.95), (0.10, 0.25, 0.60)),
     ((0.93, 0.93, 0.90), (0.12, 0.55, 0.35), (0.10, 0.45, 0.25)),
     ((0.86, 0.42, 0.55), (0.97, 0.90, 0.92), (0.65, 0.10, 0.30)),
@@ -66,8 +66,8 @@ class Bottle:
 
 def random_bottles(rng: np.random.Generator, count: int) -> list[Bottle]:
     """`count` bottles bottle_0, bottle_1, … of different colours, kinds and sizes."""
-    palette = rng.permutation(len(_PALETTE))[:count]
-    return [_random_bottle(rng, f"bottle_{i}", _PALETTE[p]) for i, p in enumerate(palette)]
+    palette = rng.permutation(len(PALETTE))[:count]
+    return [_random_bottle(rng, f"bottle_{i}", PALETTE[p]) for i, p in enumerate(palette)]
 
 
 def _random_bottle(

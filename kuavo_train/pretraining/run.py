@@ -1,0 +1,303 @@
+"""Pretrain a base model from labelled frames; goes on where it stopped.
+
+Leaves `OUT/`, a checkpoint to start stage 1 from, and `OUT.training/` with `resume/`, the curves
+(`measured.jsonl`, `curves.png`) and the TensorBoard files.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import OmegaConf
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from kuavo_train.checkpoint.manifest import Lineage
+from kuavo_train.checkpoint.processors import make_processors, tokenizer_of
+from kuavo_train.checkpoint.reader import load, open_checkpoint
+from kuavo_train.checkpoint.writer import TRAINING_CONFIG, VLM, write_checkpoint
+from kuavo_train.errors import TrainingError
+from kuavo_train.policy.architecture import random_policy, read_architecture, write_vlm
+from kuavo_train.policy.flow_loss import draw, mixed_seed
+from kuavo_train.policy.freezing import FreezingRule, apply_freezing
+from kuavo_train.policy.normalization import Statistics, from_data
+from kuavo_train.pretraining.curves import draw_curves
+from kuavo_train.pretraining.frames import Batch, Frames, split_shards
+from kuavo_train.pretraining.heads import class_loss, class_shares, pointing_loss
+from kuavo_train.pretraining.inputs import Inputs, brightened
+from kuavo_train.pretraining.measure import Measured, measure
+from kuavo_train.pretraining.model import PretrainingModel
+from kuavo_train.pretraining.phrases import all_phrases
+from kuavo_train.pretraining.settings import MAY_CHANGE, Settings
+from kuavo_train.sequential.console import Monitor, log
+from kuavo_train.sequential.schedule import Schedule
+from kuavo_train.sequential.setting import package_versions
+from kuavo_train.tasks import load_tasks
+from kuavo_train.tasks.registry import configs_root
+
+CLASSES = 22
+"""Kinds of pixels in the frames."""
+LOSS_VERSION = "pointing+classes+flow/1"
+BOTTLE_COLOURS = ("blue", "white", "pink", "green", "violet", "orange", "black", "light blue")
+_DETAILS = {
+    "parcel": ("box", "bag"),
+    "bottle": ("front", *BOTTLE_COLOURS),
+    "workpiece": ("aluminium", "brass", "red", "green", "copper"),
+}
+_HEADS, _OPTIMIZER, _STATE = "heads.safetensors", "optimizer.safetensors", "progress.json"
+
+
+@dataclass
+class Progress:
+    """step: done. seconds: spent in steps. log: of the measurements."""
+
+    step: int
+    seconds: float
+    measured: list[dict[str, Any]]
+
+
+def pretrain(
+    frames: Path, out: Path, settings: Settings, architectures: Path | None = None
+) -> Measured:
+    """Run, or go on, to `settings.steps` and write the base model `out`.
+
+    Args:
+        frames: folder of shards (`kuavo sim frames`).
+        out: the base model; must not exist, except as this very run's result.
+        settings: of the run.
+        architectures: folder of sizes; this project's by default.
+
+    Returns:
+        The last measurement.
+
+    Raises:
+        TrainingError: no frames, other settings than the run began with, or a loss that is not
+            finite.
+    """
+    work = out.with_name(out.name + ".training")
+    if out.exists() and not work.is_dir():
+        raise TrainingError(f"{out} exists already; choose another folder or remove it")
+    run = PretrainingRun(frames, work, settings, architectures)
+    measured = run.train()
+    run.store(out, resumable=False)
+    return measured
+
+
+class PretrainingRun:
+    """One run: model, optimizer, data, and how far it is."""
+
+    def __init__(
+        self, frames: Path, work: Path, settings: Settings, architectures: Path | None = None
+    ) -> None:
+        folder = architectures or configs_root() / "policy" / "architecture"
+        self._sizes = read_architecture(folder, settings.architecture)
+        self._work, self._settings = work, settings
+        self._resume = work / "resume"
+        training, held_out = split_shards(frames, settings.held_out)
+        self._frames, self._held_out = Frames(training), Frames(held_out)
+        self._scratch = tempfile.TemporaryDirectory(prefix="kuavo_pretrain_")
+        stored = self._resume.is_dir()
+        policy, self._statistics = self._stored_policy() if stored else self._new_policy()
+        apply_freezing(policy, FreezingRule(vision_encoder=False, connector=False))
+        preprocessor, _ = make_processors(policy.config, self._statistics)
+        self._inputs = Inputs(tokenizer_of(preprocessor), self._statistics)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(settings.seed)
+            self.model = PretrainingModel(policy, CLASSES)
+        self._names = [n for n, p in self.model.named_parameters() if p.requires_grad]
+        parameters = dict(self.model.named_parameters())
+        self._optimizer = torch.optim.AdamW(
+            [parameters[name] for name in self._names],
+            lr=settings.learning_rate,
+            betas=settings.betas,
+            weight_decay=settings.weight_decay,
+        )
+        self.progress = self._load_state() if stored else Progress(0, 0.0, [])
+        self._schedule = Schedule(
+            settings.learning_rate,
+            settings.steps,
+            settings.warmup_steps,
+            settings.final_learning_rate,
+        )
+
+    def train(self) -> Measured:
+        """To the end of the run."""
+        settings, progress = self._settings, self.progress
+        log.info(
+            "%d frames to train on, %d held out; step %d of %d",
+            len(self._frames), len(self._held_out), progress.step, settings.steps,
+        )  # fmt: skip
+        per_step = settings.frames * settings.queries
+        with Monitor(
+            self._work, "pretraining", settings.steps, progress.step, per_step, True
+        ) as monitor:
+            if not progress.measured:
+                self._measure(monitor)
+            while progress.step < settings.steps:
+                began = time.monotonic()
+                losses = self.step(progress.step)
+                progress.step += 1
+                progress.seconds += time.monotonic() - began
+                monitor.step(losses["loss"], self._schedule.at(progress.step - 1))
+                for name, value in losses.items():
+                    monitor.scalar(f"train/{name}", value, progress.step)
+                last = progress.step == settings.steps
+                if last or progress.step % settings.validate_steps == 0:
+                    self._measure(monitor)
+                if last or progress.step % settings.save_steps == 0:
+                    self.store(self._resume, resumable=True)
+        return Measured(**progress.measured[-1])
+
+    def step(self, step: int) -> dict[str, float]:
+        """One optimizer step; a function of the weights, the settings and the step's number."""
+        settings = self._settings
+        rate = self._schedule.at(step)
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        batch = self._frames.batch(settings.frames, settings.queries, settings.seed, step)
+        self.model.train()
+        self._optimizer.zero_grad(set_to_none=True)
+        parts = self._losses(batch, step)
+        loss = torch.stack(list(parts.values())).sum()
+        loss.backward()
+        parameters = self._optimizer.param_groups[0]["params"]
+        norm = torch.nn.utils.clip_grad_norm_(parameters, settings.max_gradient_norm)
+        if not math.isfinite(loss.item()) or not math.isfinite(norm.item()):
+            raise TrainingError(f"pretraining: the loss is {loss.item()} at step {step}")
+        self._optimizer.step()
+        return {"loss": loss.item(), **{name: part.item() for name, part in parts.items()}}
+
+    def store(self, target: Path, resumable: bool) -> None:
+        """Write a checkpoint; a resumable one holds heads and optimizer too."""
+        lineage = Lineage(
+            "random weights", "base", 0, self.progress.step, [], LOSS_VERSION, self._names,
+            package_versions(),
+        )  # fmt: skip
+        write_checkpoint(
+            target,
+            self.model.policy,
+            self._statistics,
+            lineage,
+            OmegaConf.to_yaml(OmegaConf.structured(self._settings)),
+            self._save_state if resumable else None,
+        )
+
+    # the losses
+
+    def _losses(self, batch: Batch, step: int) -> dict[str, Tensor]:
+        settings, model = self._settings, self.model
+        generator = torch.Generator().manual_seed(mixed_seed(settings.seed, step, 1))
+        images = brightened(batch.images, settings.brightness, generator)
+        seen = model.look(images)
+        words, word_mask = self._inputs.words(batch.phrases)
+        read = model.read(seen, words, word_mask, self._inputs.states(batch.states))
+        logits = model.classes(seen.patches)
+        shares, counted = class_shares(batch.classes.flatten(0, 1), model.patch, CLASSES)
+        pointed = read.pointed._replace(
+            places=read.pointed.places[batch.points], logits=read.pointed.logits[batch.points]
+        )
+        parts = {
+            "pointing": pointing_loss(
+                pointed, batch.places[batch.points], batch.visible[batch.points], model.side
+            ),
+            "classes": settings.class_weight * class_loss(logits, shares, counted),
+        }
+        rows = torch.nonzero(batch.moves).flatten()
+        if len(rows):
+            actions = self._inputs.actions(batch.chunks[rows])
+            width = int(model.policy.config.max_action_dim)
+            count = len(rows) * settings.noises
+            draws = draw(count, actions.shape[1], width, settings.seed, step, 2)
+            errors = model.flow_errors(read, rows, actions, draws)
+            parts["flow"] = settings.flow_weight * errors.mean()
+        return parts
+
+    def _measure(self, monitor: Monitor) -> None:
+        progress = self.progress
+        began = time.monotonic()
+        result = measure(self.model, self._held_out, self._inputs, self._settings, progress.step)
+        progress.measured.append(result.to_dict())
+        for name, value in result.to_dict().items():
+            if isinstance(value, float):
+                monitor.scalar(f"held_out/{name}", value, progress.step)
+        log.info(
+            "step %d: points within %.1f px (%.1f cm), %.0f %% far; patches %.0f %%; flow %.3f; "
+            "arms %.3f rad (still: %.3f); %.1f s a step; measured in %.0f s",
+            progress.step, result.pointing_px, result.pointing_cm, 100 * result.far,
+            100 * result.patches, result.flow_loss, result.motion, result.still,
+            progress.seconds / max(1, progress.step), time.monotonic() - began,
+        )  # fmt: skip
+        draw_curves(progress.measured, self._work / "curves.png")
+
+    # the beginning
+
+    def _new_policy(self) -> tuple[Any, Statistics]:
+        settings, sizes = self._settings, self._sizes
+        width, _ = sizes["policy"]["resize_imgs_with_padding"]
+        if (self._frames.size, self._frames.steps) != (width, sizes["policy"]["chunk_size"]):
+            raise TrainingError(
+                f"the frames have {self._frames.size} px and {self._frames.steps} steps, "
+                f"{settings.architecture} has {width} px and {sizes['policy']['chunk_size']}: "
+                "render them again with kuavo sim frames --size --steps"
+            )
+        vlm = Path(self._scratch.name) / VLM
+        write_vlm(vlm, sizes, vocabulary_texts())
+        policy = random_policy(sizes, vlm, settings.seed)
+        return policy, from_data(self._frames.vectors())
+
+    def _stored_policy(self) -> tuple[Any, Statistics]:
+        checkpoint = open_checkpoint(self._resume)
+        text = (self._resume / TRAINING_CONFIG).read_text(encoding="utf-8")
+        then: Any = OmegaConf.to_container(OmegaConf.create(text))
+        now = json.loads(json.dumps(asdict(self._settings)))
+        changed = [k for k in now if then.get(k) != now[k] and k not in MAY_CHANGE]
+        if changed:
+            raise TrainingError(
+                f"{self._work} was begun with other settings: "
+                + ", ".join(f"{k} {then.get(k)!r} → {now[k]!r}" for k in changed)
+                + "; use the old ones, or another --out"
+            )
+        return load(checkpoint, "cpu").policy, checkpoint.statistics
+
+    def _save_state(self, folder: Path) -> None:
+        heads = {
+            name: tensor.contiguous()
+            for name, tensor in self.model.state_dict().items()
+            if not name.startswith("policy.")
+        }
+        save_file(heads, folder / _HEADS)
+        moments = {}
+        parameters = self._optimizer.param_groups[0]["params"]
+        for name, parameter in zip(self._names, parameters, strict=True):
+            for key, value in self._optimizer.state.get(parameter, {}).items():
+                moments[f"{name}/{key}"] = value.detach().contiguous()
+        save_file(moments, folder / _OPTIMIZER)
+        (folder / _STATE).write_text(json.dumps(asdict(self.progress)), encoding="utf-8")
+
+    def _load_state(self) -> Progress:
+        heads = load_file(self._resume / _HEADS)
+        missing, unexpected = self.model.load_state_dict(heads, strict=False)
+        left = [name for name in missing if not name.startswith("policy.")]
+        if left or unexpected:
+            raise TrainingError(f"{self._resume}: heads do not fit: {[*left, *unexpected]}")
+        known = {name: index for index, name in enumerate(self._names)}
+        state: dict[int, dict[str, Tensor]] = {}
+        for key, value in load_file(self._resume / _OPTIMIZER).items():
+            name, _, part = key.rpartition("/")
+            state.setdefault(known[name], {})[part] = value
+        self._optimizer.load_state_dict({**self._optimizer.state_dict(), "state": state})
+        return Progress(**json.loads((self._resume / _STATE).read_text(encoding="utf-8")))
+
+
+def vocabulary_texts() -> list[str]:
+    """What the tokenizer is trained on: the tasks' words and every phrase."""
+    tasks = load_tasks().values()
+    texts = [text for task in tasks for text in (task.instruction, task.description)]
+    return texts * 20 + list(all_phrases(_DETAILS))

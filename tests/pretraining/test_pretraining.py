@@ -1,0 +1,175 @@
+"""Pretraining: the losses mean what they say, pointing is learned, a killed run goes on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from kuavo_deploy.robot.topics import ACTION_FEATURE, CAMERAS, IMAGE_FEATURES, STATE_FEATURE
+from kuavo_train.checkpoint.processors import make_processors
+from kuavo_train.checkpoint.reader import load, open_checkpoint
+from kuavo_train.errors import DataError, TrainingError
+from kuavo_train.policy.flow_loss import FlowLoss, counted_elements, draw
+from kuavo_train.pretraining.frames import Frames, split_shards
+from kuavo_train.pretraining.heads import Pointed, class_loss, class_shares, pointing_loss
+from kuavo_train.pretraining.phrases import MOTIONS, POINT, motion_phrase
+from kuavo_train.pretraining.run import PretrainingRun, pretrain
+from kuavo_train.pretraining.settings import Settings, read_settings
+from kuavo_train.tasks import load_tasks
+from kuavo_train.tasks.registry import configs_root
+
+from .conftest import SIZE, quick
+
+
+@pytest.fixture
+def fresh(squares, architectures, tmp_path):
+    """`fresh(**settings)` begins a run, or goes on with it."""
+
+    def begin(**changes) -> PretrainingRun:
+        return PretrainingRun(squares, tmp_path / "work", quick(**changes), architectures)
+
+    return begin
+
+
+def test_errors_are_those_of_lerobots_own_forward(fresh, squares):
+    run = fresh()
+    model, policy = run.model, run.model.policy
+    batch = run._frames.batch(5, 1, 3)
+    words, mask = run._inputs.words(batch.phrases)
+    seen = model.look(batch.images)
+    read = model.read(seen, words, mask, run._inputs.states(batch.states))
+    draws = draw(5, batch.chunks.shape[1], 32, 1)
+    rows = torch.arange(5)
+    mine = model.flow_errors(read, rows, run._inputs.actions(batch.chunks), draws)
+    preprocess, _ = make_processors(policy.config, run._statistics)
+    raw = {IMAGE_FEATURES[c]: batch.images[:, i] for i, c in enumerate(CAMERAS)}
+    raw |= {STATE_FEATURE: batch.states, ACTION_FEATURE: batch.chunks, "task": batch.phrases}
+    counted = counted_elements(torch.zeros(batch.chunks.shape[:2], dtype=torch.bool),
+                               torch.ones(20, dtype=torch.bool))  # fmt: skip
+    theirs = FlowLoss(policy)(preprocess(raw), draws, counted)
+    torch.testing.assert_close(mine.sum(dim=(1, 2)), theirs, rtol=1e-4, atol=1e-4)
+
+
+def test_noise_samples_share_a_prefix(fresh):
+    run = fresh()
+    batch = run._frames.batch(2, 2, 1)
+    words, mask = run._inputs.words(batch.phrases)
+    read = run.model.read(
+        run.model.look(batch.images), words, mask, run._inputs.states(batch.states)
+    )
+    draws = draw(4, batch.chunks.shape[1], 32, 1)
+    rows, actions = torch.tensor([1, 3]), run._inputs.actions(batch.chunks[[1, 3]])
+    both = run.model.flow_errors(read, rows, actions, draws)
+    first = run.model.flow_errors(read, rows, actions, draws.rows(slice(0, 2)))
+    second = run.model.flow_errors(read, rows, actions, draws.rows(slice(2, 4)))
+    torch.testing.assert_close(both, torch.cat([first, second]))
+
+
+def test_pointing_loss_is_the_squared_error_where_the_thing_can_be_seen():
+    places = torch.tensor([[[0.5, 0.25], [0.0, 0.0]]])
+    visible = torch.tensor([[True, False]])
+    sure = torch.full((1, 2, 17), -50.0)
+    sure[0, 0, 2 * 4 + 3] = sure[0, 1, 16] = 50.0  # the token of the place; 'not here'
+    exact = Pointed(places.clone(), sure)
+    assert pointing_loss(exact, places, visible, 4) < 1e-4
+    off = Pointed(places + torch.tensor([0.1, 0.0]), sure)
+    assert float(pointing_loss(off, places, visible, 4)) == pytest.approx(2 * 0.01, abs=1e-4)
+    torch.testing.assert_close(exact.seen, torch.tensor([[1.0, 0.0]]), atol=1e-4, rtol=0)
+
+
+def test_shares_of_classes_in_patches():
+    classes = torch.zeros(1, 16, 16, dtype=torch.long)
+    classes[0, :8, :4] = 2  # half of the first patch
+    classes[0, 8:, 8:] = 255
+    shares, counted = class_shares(classes, 8, 3)
+    torch.testing.assert_close(shares[0, 0], torch.tensor([0.5, 0.0, 0.5]))
+    assert counted.tolist() == [[True, True, True, False]]
+    right = (shares + 1e-9).log()
+    assert class_loss(right, shares, counted) < class_loss(-right, shares, counted)
+
+
+@pytest.mark.timeout(120)
+def test_it_learns_to_point_at_what_the_phrase_names(fresh):
+    run = fresh(steps=60, frames=12, queries=2, learning_rate=3e-3, flow_weight=0.0)
+    losses = [run.step(k) for k in range(60)]
+    batch = run._held_out.batch(24, 2, 5)
+    words, mask = run._inputs.words(batch.phrases)
+    with torch.no_grad():
+        seen = run.model.look(batch.images)
+        read = run.model.read(seen, words, mask, run._inputs.states(batch.states))
+    away = (read.pointed.places - batch.places).norm(dim=-1) * SIZE / 2
+    blind = (batch.places - batch.places.mean(0)).norm(dim=-1).median() * SIZE / 2
+    assert float(away.median()) < 3.5 < 7 < float(blind)
+    assert np.mean([part["classes"] for part in losses[-5:]]) < 0.5 * losses[0]["classes"]
+
+
+def test_a_stopped_run_goes_on_to_the_same_weights(squares, architectures, tmp_path):
+    def weights(folder):
+        policy = load(open_checkpoint(folder), "cpu").policy
+        return torch.cat([p.detach().flatten() for p in policy.parameters()])
+
+    pretrain(squares, tmp_path / "whole", quick(), architectures)
+    half = PretrainingRun(squares, tmp_path / "parts.training", quick(), architectures)
+    half._settings.steps = 2
+    half.train()
+    pretrain(squares, tmp_path / "parts", quick(), architectures)
+    torch.testing.assert_close(
+        weights(tmp_path / "whole"), weights(tmp_path / "parts"), rtol=0, atol=0
+    )
+
+
+def test_the_result_is_a_base_model_that_loads_offline(squares, architectures, tmp_path):
+    measured = pretrain(squares, tmp_path / "base", quick(), architectures)
+    assert measured.step == 4
+    checkpoint = open_checkpoint(tmp_path / "base")
+    assert checkpoint.manifest.lineage.stage == "base"
+    loaded = load(checkpoint, "cpu")
+    names = dict(loaded.policy.named_parameters())
+    assert not any("pointing" in name or "classes" in name for name in names)
+    assert (tmp_path / "base.training" / "curves.png").is_file()
+
+
+def test_other_settings_are_refused(squares, architectures, tmp_path):
+    pretrain(squares, tmp_path / "base", quick(), architectures)
+    with pytest.raises(TrainingError, match="queries 2 → 3"):
+        pretrain(squares, tmp_path / "base", quick(queries=3), architectures)
+
+
+def test_a_foreign_folder_is_not_overwritten(squares, architectures, tmp_path):
+    (tmp_path / "base").mkdir()
+    with pytest.raises(TrainingError, match="exists already"):
+        pretrain(squares, tmp_path / "base", quick(), architectures)
+
+
+def test_frames_of_another_size_are_refused(squares, tmp_path):
+    with pytest.raises(TrainingError, match="32 px"):
+        PretrainingRun(squares, tmp_path / "work", quick(architecture="nano"))
+
+
+def test_no_frames_and_broken_frames_are_named(tmp_path):
+    with pytest.raises(DataError, match="kuavo sim frames"):
+        split_shards(tmp_path, 5)
+    (tmp_path / "x.npz").write_bytes(b"no")
+    with pytest.raises(DataError, match=r"x\.npz"):
+        Frames([tmp_path / "x.npz"])
+
+
+def test_phrases_name_side_and_thing_and_no_task():
+    rng = np.random.default_rng(0)
+    said = {motion_phrase("at", "l", ("bin", ()), rng) for _ in range(50)}
+    assert len(said) > 8
+    assert all("left" in phrase for phrase in said)
+    instructions = {task.instruction for task in load_tasks().values()}
+    assert not instructions & {*POINT, *(t for ts in MOTIONS.values() for t in ts)}
+
+
+def test_settings_are_read_and_wrong_ones_named():
+    folder = configs_root() / "policy" / "pretraining"
+    settings = read_settings(folder, "nano", ["steps=7"])
+    assert isinstance(settings, Settings)
+    assert settings.steps == 7
+    with pytest.raises(TrainingError, match="nano"):
+        read_settings(folder, "no_such", [])
+    with pytest.raises(TrainingError, match="stepz"):
+        read_settings(folder, "nano", ["stepz=7"])
