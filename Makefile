@@ -5,10 +5,11 @@ SHELL := /bin/bash
 PYTEST_ARGS ?=
 PYTEST_WORKERS ?= 2
 TASK ?= weighing
+DEMO_MODEL_ARGS ?=
 IN_ENV := . ./env.sh &&
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser demo test test-all lint lock clean
+.PHONY: help setup browser demo demo-model test test-all lint lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -18,6 +19,9 @@ setup:  ## install ROS 1, the virtual environment .venv and the locked packages
 
 demo: setup  ## the simulated robot doing a task (TASK=weighing), video in outputs/demo
 	@$(IN_ENV) kuavo sim demo --task $(TASK) --out outputs/demo
+
+demo-model: setup  ## make the model that `make demo` shows; takes hours, goes on where it stopped
+	@$(IN_ENV) kuavo train demo-model $(DEMO_MODEL_ARGS)
 
 lint: setup  ## style, types and shell scripts
 	@tools/lint.sh

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -87,6 +88,44 @@ def pretrain(
     finally:
         stop_logging()
     typer.echo(f"{out}: points within {measured.pointing_px:.1f} px after {measured.step} steps")
+
+
+@app.command("demo-model")
+def demo_model(
+    out: Annotated[Path, typer.Option(help="Everything that is made goes there.")] = Path(
+        "outputs/demo_model"
+    ),
+    recipe: Annotated[
+        Path | None, typer.Option(help="Default: configs/policy/demo_model.yaml.")
+    ] = None,
+    override: Annotated[
+        list[str] | None,
+        typer.Option("--set", "-s", help="Of the recipe: -s recording.episodes=50; repeatable."),
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Parallel processes.")] = os.cpu_count() or 1,
+) -> None:
+    """Make the demo model: frames, base, demonstrations, four stages, trials.
+
+    Takes many hours on two cores; call it again to go on where it stopped.
+    """
+    from kuavo_train.demo_model.recipe import read_recipe, steps
+    from kuavo_train.demo_model.run import run_steps
+
+    chosen = recipe or configs_root() / "policy" / "demo_model.yaml"
+    made = steps(_call(read_recipe, chosen, override or []), out, workers)
+    _call(run_steps, made, out, typer.echo)
+
+
+@app.command()
+def half(
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint folder.")],
+    out: Annotated[Path, typer.Argument(help="The folder to make.")],
+) -> None:
+    """Copy a checkpoint with weights of 16 bits: half the space, for shipping."""
+    from kuavo_train.checkpoint.half import store_half
+
+    size = _call(store_half, checkpoint, out)
+    typer.echo(f"{out}: {size / 1e6:.1f} MB")
 
 
 @app.command()

@@ -1,0 +1,156 @@
+"""The steps that make the demo model, each an ordinary command that goes on where it stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from kuavo_train.errors import TrainingError
+from kuavo_train.tasks import load_tasks
+
+
+@dataclass
+class FramesPart:
+    """Labelled frames: scenes of each task, moments of each scene, first seed, their size."""
+
+    scenes: int = 400
+    moments: int = 8
+    seed: int = 1_000_000
+    size: int = 96
+    steps: int = 20
+
+
+@dataclass
+class TrainingPart:
+    """A configuration's name, and what is set differently."""
+
+    config: str = "nano"
+    settings: list[str] = field(default_factory=list)
+
+
+@dataclass
+class RecordingPart:
+    """Demonstrations of each task."""
+
+    episodes: int = 200
+    seed: int = 10_000
+    disturbance: float = 0.025
+    height: int = 480
+    width: int = 640
+
+
+@dataclass
+class TrialsPart:
+    """Closed-loop trials of each task; 0 episodes for none."""
+
+    episodes: int = 100
+    seed: int = 1000
+
+
+@dataclass
+class Recipe:
+    """Everything that decides the result."""
+
+    frames: FramesPart = field(default_factory=FramesPart)
+    pretraining: TrainingPart = field(default_factory=TrainingPart)
+    recording: RecordingPart = field(default_factory=RecordingPart)
+    training: TrainingPart = field(default_factory=lambda: TrainingPart("smolvla_sequential_demo"))
+    trials: TrialsPart = field(default_factory=TrialsPart)
+
+
+class Step(NamedTuple):
+    """A command (its arguments after `kuavo`), what it makes, and a name for both."""
+
+    name: str
+    arguments: list[str]
+    makes: Path
+
+
+def read_recipe(file: Path, overrides: Sequence[str]) -> Recipe:
+    """The recipe in a file, with `part.key=value` overrides.
+
+    Raises:
+        TrainingError: no file, an unknown key or a wrong type.
+    """
+    try:
+        merged: Any = OmegaConf.merge(
+            OmegaConf.structured(Recipe),
+            OmegaConf.load(file),
+            OmegaConf.from_dotlist(list(overrides)),
+        )
+        recipe: Recipe = OmegaConf.to_object(merged)  # type: ignore[assignment]
+    except (OSError, OmegaConfBaseException) as error:
+        raise TrainingError(f"recipe of the demo model: {str(error).splitlines()[0]}") from error
+    return recipe
+
+
+def steps(recipe: Recipe, out: Path, workers: int) -> list[Step]:
+    """All steps in order, into the folder `out`."""
+    frames, recording = recipe.frames, recipe.recording
+    out = out.absolute()
+    tasks = load_tasks()
+    last = list(tasks.values())[-1]
+    common = ["--workers", str(workers)]
+    made = [
+        Step(
+            "frames",
+            ["sim", "frames", "--out", str(out / "frames"), "--scenes", str(frames.scenes),
+             "--moments", str(frames.moments), "--size", str(frames.size),
+             "--steps", str(frames.steps), "--seed", str(frames.seed), *common],
+            out / "frames",
+        ),
+        Step(
+            "base",
+            ["train", "pretrain", "--frames", str(out / "frames"), "--out", str(out / "base"),
+             "--config-name", recipe.pretraining.config, *_set(recipe.pretraining.settings)],
+            out / "base",
+        ),
+    ]  # fmt: skip
+    made += [
+        Step(
+            f"demonstrations of {task.name}",
+            ["sim", "record", "--task", task.name, "--out", str(out / "data" / task.name),
+             "--episodes", str(recording.episodes), "--seed", str(recording.seed),
+             "--disturbance", str(recording.disturbance), "--height", str(recording.height),
+             "--width", str(recording.width), *common],
+            out / "data" / task.name,
+        )
+        for task in tasks.values()
+    ]  # fmt: skip
+    trained = out / "train" / last.folder / "best"
+    settings = [
+        f"data.root='{out}/data/{{name}}'",
+        f"policy.pretrained='{out}/base'",
+        f"output_root='{out}/train'",
+        f"log_file='{out}/train.log'",
+        *recipe.training.settings,
+    ]
+    made += [
+        Step(
+            "stages",
+            ["train", "--all", "--resume", "--config-name", recipe.training.config,
+             *_set(settings)],
+            trained,
+        ),
+        Step("model", ["train", "half", str(trained), str(out / "model")], out / "model"),
+    ]  # fmt: skip
+    if recipe.trials.episodes:
+        made.append(
+            Step(
+                "trials",
+                ["eval", "sim", "--checkpoint", f"demo={out / 'model'}", "--task", "all",
+                 "--episodes", str(recipe.trials.episodes), "--seed", str(recipe.trials.seed),
+                 "--out", str(out / "trials"), *common],
+                out / "trials",
+            )
+        )  # fmt: skip
+    return made
+
+
+def _set(settings: Sequence[str]) -> list[str]:
+    return [part for setting in settings for part in ("-s", setting)]

@@ -1,0 +1,148 @@
+"""`make demo-model`: steps in order, each once, going on where it stopped; the half-size copy."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from kuavo_deploy.robot.topics import CAMERAS, IMAGE_FEATURES, STATE_FEATURE
+from kuavo_sim.scenes import SCENES
+from kuavo_train.checkpoint.half import store_half
+from kuavo_train.checkpoint.reader import load, open_checkpoint
+from kuavo_train.demo_model.recipe import Step, read_recipe, steps
+from kuavo_train.demo_model.run import NOTES, run_steps
+from kuavo_train.errors import CheckpointError, TrainingError
+from kuavo_train.pretraining.run import pretrain
+from kuavo_train.tasks.registry import configs_root
+
+from .conftest import SIZE, quick
+
+RECIPE = configs_root() / "policy" / "demo_model.yaml"
+MAKER = (
+    "import pathlib, sys; makes = pathlib.Path(sys.argv[1]);"
+    "sys.exit(3) if (makes.parent / 'broken').exists() else makes.mkdir();"
+    "(makes.parent / 'log').open('a').write(makes.name + ' ')"
+)
+PROGRAM = (sys.executable, "-c", MAKER)
+
+
+def making(out: Path, *names: str) -> list[Step]:
+    return [Step(name, [str(out / name)], out / name) for name in names]
+
+
+def test_every_step_runs_once_in_order_and_its_time_is_noted(tmp_path):
+    ticks = iter(range(100))
+    notes = run_steps(
+        making(tmp_path, "a", "b"), tmp_path, lambda _: None, PROGRAM, lambda: next(ticks)
+    )
+    assert (tmp_path / "log").read_text() == "a b "
+    assert notes["a"]["seconds"] == 1
+    run_steps(making(tmp_path, "a", "b"), tmp_path, lambda _: None, PROGRAM)
+    assert (tmp_path / "log").read_text() == "a b "
+
+
+def test_a_failed_step_stops_all_and_is_run_again(tmp_path):
+    run_steps(making(tmp_path, "a"), tmp_path, lambda _: None, PROGRAM)
+    (tmp_path / "broken").touch()
+    with pytest.raises(TrainingError, match="step 2 of 3, b ended with 3"):
+        run_steps(making(tmp_path, "a", "b", "c"), tmp_path, lambda _: None, PROGRAM)
+    assert not json.loads((tmp_path / NOTES).read_text())["b"].get("done")
+    (tmp_path / "broken").unlink()
+    run_steps(making(tmp_path, "a", "b", "c"), tmp_path, lambda _: None, PROGRAM)
+    assert (tmp_path / "log").read_text() == "a b c "
+
+
+def test_what_was_deleted_is_made_again(tmp_path):
+    run_steps(making(tmp_path, "a", "b"), tmp_path, lambda _: None, PROGRAM)
+    shutil.rmtree(tmp_path / "b")
+    run_steps(making(tmp_path, "a", "b"), tmp_path, lambda _: None, PROGRAM)
+    assert (tmp_path / "log").read_text() == "a b b "
+
+
+def test_a_finished_step_with_other_settings_is_refused(tmp_path):
+    run_steps(making(tmp_path, "a"), tmp_path, lambda _: None, PROGRAM)
+    other = [Step("a", [str(tmp_path / "a"), "--more"], tmp_path / "a")]
+    with pytest.raises(TrainingError, match="--more"):
+        run_steps(other, tmp_path, lambda _: None, PROGRAM)
+
+
+def test_steps_are_commands_that_exist_with_options_that_exist(tmp_path):
+    for step in steps(read_recipe(RECIPE, []), tmp_path, 2):
+        command = step.arguments[: 2 if "--all" not in step.arguments else 1]
+        shown = subprocess.run(
+            ["kuavo", *command, "--help"], capture_output=True, text=True, check=True
+        ).stdout
+        options = {word for word in step.arguments if word.startswith("-")}
+        for option in options:
+            assert option in shown, (step.name, option)
+
+
+def test_the_recipe_covers_every_task_and_keeps_the_trials_seeds_apart(tmp_path):
+    recipe = read_recipe(RECIPE, ["recording.episodes=3", "trials.episodes=0"])
+    names = [step.name for step in steps(recipe, tmp_path, 1)]
+    recordings = [f"demonstrations of {task}" for task in SCENES]
+    assert names == ["frames", "base", *recordings, "stages", "model"]
+    whole = read_recipe(RECIPE, [])
+    used = {
+        "frames": range(whole.frames.seed, whole.frames.seed + whole.frames.scenes),
+        "recording": range(whole.recording.seed, whole.recording.seed + 2 * 200),
+        "trials": range(whole.trials.seed, whole.trials.seed + whole.trials.episodes),
+        "experts": range(200),
+    }
+    seeds = [seed for part in used.values() for seed in part]
+    assert len(seeds) == len(set(seeds))
+
+
+def test_a_wrong_key_of_the_recipe_is_named():
+    with pytest.raises(TrainingError, match="episodez"):
+        read_recipe(RECIPE, ["recording.episodez=3"])
+
+
+def test_half_the_bytes_say_the_same(squares, architectures, tmp_path):
+    pretrain(squares, tmp_path / "base", quick(), architectures)
+    store_half(tmp_path / "base", tmp_path / "half")
+    sizes = [(tmp_path / n / "model.safetensors").stat().st_size for n in ("base", "half")]
+    assert sizes[1] < 0.55 * sizes[0]
+    generator = torch.Generator().manual_seed(0)
+    observation = {
+        IMAGE_FEATURES[c]: torch.rand(1, 3, SIZE, SIZE, generator=generator) for c in CAMERAS
+    }
+    observation |= {STATE_FEATURE: torch.zeros(1, 16), "task": ["find the bin"]}
+    chunks = []
+    for name in ("base", "half"):
+        loaded = load(open_checkpoint(tmp_path / name), "cpu")
+        noise = torch.randn(1, 6, 32, generator=torch.Generator().manual_seed(1))
+        batch = loaded.preprocessor(dict(observation))
+        chunks.append(loaded.policy.predict_action_chunk(batch, noise=noise))
+    torch.testing.assert_close(*chunks, rtol=0, atol=5e-3)
+    with pytest.raises(CheckpointError, match="exists already"):
+        store_half(tmp_path / "base", tmp_path / "half")
+
+
+MINIATURE = (
+    "frames.scenes=2", "frames.moments=3", "recording.episodes=2", "recording.disturbance=0.0",
+    "recording.height=96", "recording.width=128", "pretraining.settings=[steps=3,frames=2,"
+    "queries=2,held_out=3,validation_batches=1]", "training.settings=[training.batch_size=2,"
+    "training.steps_per_epoch=2,validation.frames=2,validation.sampled_frames=1,"
+    "validation.fraction=0.5,sequential.stage1.epochs=1,sequential.stage2.epochs=1,"
+    "sequential.stage3.epochs=1,sequential.stage4.epochs=1,validation.every_epochs=1,"
+    "validation.language_frames=1]", "trials.episodes=0",
+)  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3000)
+def test_a_miniature_of_the_whole_and_a_second_call(tmp_path):
+    command = ["kuavo", "train", "demo-model", "--out", str(tmp_path / "out"), "--workers", "1"]
+    command += [part for setting in MINIATURE for part in ("-s", setting)]
+    subprocess.run(command, check=True, cwd=tmp_path)
+    policy = load(open_checkpoint(tmp_path / "out" / "model"), "cpu")
+    assert sum(p.numel() for p in policy.policy.parameters()) < 7_400_000  # 15 MB in 16 bits
+    again = subprocess.run(command, check=True, cwd=tmp_path, capture_output=True, text=True)
+    assert again.stdout.count(": done (") == 8
