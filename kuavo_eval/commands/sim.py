@@ -50,6 +50,9 @@ def sim(
     videos: Annotated[int, typer.Option(min=0, help="Films of the first failures.")] = 3,
     workers: Annotated[int, typer.Option(min=1, help="Parallel processes.")] = CORES,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, …")] = "auto",
+    ros: Annotated[
+        bool, typer.Option("--ros", help="Through the real nodes, on a ROS master of its own.")
+    ] = False,
     stand_in: Annotated[
         Optional[list[str]],  # noqa: UP045
         typer.Option(help="Instead of a checkpoint: expert, swapped, demonstration, hold, nan."),
@@ -75,6 +78,12 @@ def sim(
         raise UserError("nothing to test: give --checkpoint DIR", exit_code=2)
     names = task_names(task)
     folder = out or Path("outputs/eval") / f"sim_{'_'.join(tested)}"[:100]
+    if ros:
+        if stand_in or switch is not None or latency is not None:
+            raise UserError("--ros takes checkpoints only, as fast as they are", exit_code=2)
+        _through_nodes(labelled(checkpoint or []), names, episodes, seed, folder,
+                       (height, width), time_limit, device)  # fmt: skip
+        return
     settings = SimulationSettings(
         latency=latency,
         continuation=continuation,
@@ -86,15 +95,35 @@ def sim(
         videos=videos,
     )
     trials = run(tested, names, episodes, seed, folder, settings)
-    document = write_run_results(folder, trials, sys.argv)
+    _tell(folder, write_run_results(folder, trials, sys.argv))
+
+
+def _through_nodes(
+    checkpoints: dict[str, Path], tasks: list[str], episodes: int, seed: int, folder: Path,
+    image_size: tuple[int, int], time_limit: float | None, device: str,
+) -> None:  # fmt: skip
+    from kuavo_eval.hardware.results import write_plan_results
+    from kuavo_eval.ros.through_nodes import run_through_nodes
+
+    trials = run_through_nodes(
+        checkpoints, tasks, episodes, seed, folder, image_size, time_limit, device, typer.echo
+    )
+    _tell(folder, write_plan_results(folder, trials, sys.argv))
+
+
+def _tell(folder: Path, document: dict[str, Any]) -> None:
     typer.echo(summary_lines(document))
     typer.echo(f"report  {folder / 'report.html'}")
     if unscored(document):
         raise typer.Exit(1)
 
 
-def task_names(text: str) -> list[str]:
-    """Names of simulated tasks.
+def task_names(text: str, simulated: bool = True) -> list[str]:
+    """Names of tasks.
+
+    Args:
+        text: one, several with commas, or 'all'.
+        simulated: each must have a scene.
 
     Raises:
         UserError: an unknown one; lists those that there are.
@@ -108,7 +137,7 @@ def task_names(text: str) -> list[str]:
         names = [task_named(part.strip()).name for part in text.split(",")]
     except UnknownTask as error:
         raise UserError(str(error), exit_code=2) from error
-    missing = [name for name in names if name not in SCENES]
+    missing = [name for name in names if simulated and name not in SCENES]
     if missing:
         raise UserError(f"no simulated scene for {missing[0]!r}: choose from {', '.join(SCENES)}")
     return list(dict.fromkeys(names))

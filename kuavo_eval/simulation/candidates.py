@@ -10,6 +10,7 @@ from pathlib import Path
 
 from kuavo_cli.errors import UserError
 from kuavo_deploy.policy.policies import ChunkPolicy, TrainedPolicy
+from kuavo_eval.checkpoints import weights_sha256
 
 STAND_INS = {
     "expert": "the task's scripted expert, which sees the simulation's true state",
@@ -52,8 +53,8 @@ def candidates(given: Mapping[str, Path | str]) -> list[Candidate]:
         given: label → a checkpoint's folder, or the name of a stand-in.
 
     Raises:
-        UserError: nothing given, or an unknown stand-in.
-        CheckpointError: missing, damaged, of another robot.
+        UserError: nothing given, an unknown stand-in, or a checkpoint that is missing, damaged
+            or another robot's.
     """
     if not given:
         raise UserError("nothing to test: give a checkpoint")
@@ -66,11 +67,7 @@ def _candidate(label: str, what: Path | str) -> Candidate:
             known = ", ".join(STAND_INS)
             raise UserError(f"unknown stand-in {what!r}: choose from {known}", exit_code=2)
         return Candidate(label, None, what)
-    from kuavo_train.checkpoint.reader import open_checkpoint
-    from kuavo_train.checkpoint.writer import WEIGHTS
-
-    manifest = open_checkpoint(what).manifest
-    return Candidate(label, Path(os.path.abspath(what)), sha256=manifest.files[WEIGHTS])
+    return Candidate(label, Path(os.path.abspath(what)), sha256=weights_sha256(what))
 
 
 @lru_cache(maxsize=2)

@@ -54,8 +54,8 @@ def run(
         All attempts in the folder's log, oldest first.
 
     Raises:
-        UserError: the folder holds something else, or another run.
-        CheckpointError: a checkpoint is missing, damaged, or another robot's.
+        UserError: the folder holds something else, or another run; a checkpoint is missing,
+            damaged, or another robot's.
     """
     settings = settings or SimulationSettings()
     tested = candidates(checkpoints)
