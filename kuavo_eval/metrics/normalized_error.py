@@ -1,6 +1,6 @@
 """Normalized error: e_j = MAE_j / (q95 − q05 of the demonstrated action), per joint.
 
-A joint that the task hardly moves has no scale of its own: its normalized error is NaN (its error
+A joint that the task does not move has no scale of its own: its normalized error is NaN (its error
 in robot units is reported all the same).
 """
 
@@ -25,10 +25,25 @@ def demonstrated_spread(episodes: Sequence[np.ndarray]) -> np.ndarray:
     return high - low
 
 
+def moved_joints(episodes: Sequence[np.ndarray]) -> np.ndarray:
+    """Which numbers a task moves, shape (D,), bool: in most episodes, by more than nothing.
+
+    A joint that merely rests somewhere else in each episode has a spread, but no movement that an
+    error could be measured by.
+
+    Args:
+        episodes: actions of each episode, shape (L, D).
+    """
+    within = np.median([demonstrated_spread([episode]) for episode in episodes], axis=0)
+    return within >= still_below(len(within))
+
+
 def normalized(errors: np.ndarray, spread: np.ndarray) -> np.ndarray:
-    """Errors, shape (…, D), over the spread, shape (D,); NaN for joints that stand still."""
-    moved = np.where(spread >= still_below(len(spread)), spread, np.nan)
-    return errors / moved
+    """Errors, shape (…, D), over the spread, shape (D,), whose 0 or NaN marks joints at rest.
+
+    NaN for those.
+    """
+    return errors / np.where(spread > 0, spread, np.nan)
 
 
 def frame_errors(

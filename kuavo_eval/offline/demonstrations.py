@@ -12,7 +12,7 @@ import numpy as np
 
 from kuavo_eval.metrics.baselines import NearestDemonstration, along, hold, mean_trajectory
 from kuavo_eval.metrics.horizon import HorizonErrors
-from kuavo_eval.metrics.normalized_error import demonstrated_spread
+from kuavo_eval.metrics.normalized_error import demonstrated_spread, moved_joints
 from kuavo_eval.offline.episodes import RecordedEpisode
 
 HOLD, MEAN, NEAREST = BASELINES = ("hold", "mean_trajectory", "nearest_demonstration")
@@ -22,13 +22,16 @@ class Demonstrations:
     """Of one task.
 
     Attributes:
-        spread: q95 − q05 of the demonstrated action, shape (D,).
+        range: q95 − q05 of the demonstrated action, shape (D,).
+        spread: the same, 0 for numbers that the task does not move: what errors are divided by.
         mean_state: shape (16,).
     """
 
     def __init__(self, episodes: Sequence[RecordedEpisode]) -> None:
         self._episodes = list(episodes)
-        self.spread = demonstrated_spread([episode.actions for episode in episodes])
+        actions = [episode.actions for episode in episodes]
+        self.range = demonstrated_spread(actions)
+        self.spread = np.where(moved_joints(actions), self.range, 0.0)
         self.mean_state = np.concatenate([e.states for e in episodes]).mean(axis=0)
 
     def baselines(

@@ -66,6 +66,7 @@ class CheckpointPolicy:
         tasks = checkpoint.manifest.lineage.tasks
         self.instructions = {task.name: task.instruction for task in tasks}
         self.trained = {key for task in tasks for key in task.trained.values()}
+        self.held_out = {key for task in tasks for key in task.held_out.values()}
         self._loaded = load(checkpoint, None if device == "auto" else device, dtype)
         self._policy = self._loaded.policy.eval()
         self._loss = FlowLoss(self._policy).eval()

@@ -34,7 +34,7 @@ from kuavo_train.tasks.registry import configs_root
 
 def score(
     policies: Sequence[Path | str | OfflinePolicy],
-    sources: Sequence[Source],
+    sources: Sequence[Source | Recording],
     options: Options | None = None,
     pictures: bool = False,
 ) -> OfflineScores:
@@ -42,7 +42,7 @@ def score(
 
     Args:
         policies: checkpoint folders (`DIR` or `NAME=DIR`) or policies; labels are unique.
-        sources: at most one per task.
+        sources: at most one per task; what was opened before can be used again.
         options: see there.
         pictures: keep a few camera frames of each episode for a report.
 
@@ -71,11 +71,14 @@ def score(
 
 
 def _opened(
-    sources: Sequence[Source], registry: TaskRegistry, options: Options
+    sources: Sequence[Source | Recording], registry: TaskRegistry, options: Options
 ) -> dict[str, Recording]:
     if not sources:
         raise UserError("nothing to score: --data TASK=DATASET or --task TASK", exit_code=2)
-    found = [open_source(source, registry, options) for source in sources]
+    found = [
+        open_source(source, registry, options) if isinstance(source, Source) else source
+        for source in sources
+    ]
     names = [recording.task.name for recording in found]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -143,6 +146,7 @@ class _Run:
             episodes=[episodes[i] for i in kept],
             selection=selection,
             void=void,
+            range=demonstrations.range,
             spread=demonstrations.spread,
             demonstrations=len(recording.episodes),
             every=plan.every,

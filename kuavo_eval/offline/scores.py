@@ -25,8 +25,9 @@ from kuavo_train.tasks import Task
 class TaskData:
     """One task's recordings, as they were scored.
 
-    episodes: scored ones, none of them void. spread: shape (D,). baselines: by name, of each
-    episode, for the longest chunk. shown: frames and images of each episode that a report may show.
+    episodes: scored ones, none of them void. range, spread: see `Demonstrations`. baselines: by
+    name, of each episode, for the longest chunk. shown: frames and images of each episode that a
+    report may show.
     """
 
     task: Task
@@ -34,6 +35,7 @@ class TaskData:
     episodes: list[RecordedEpisode]
     selection: Selection
     void: list[Void]
+    range: np.ndarray
     spread: np.ndarray
     demonstrations: int
     every: int

@@ -60,7 +60,7 @@ def parts(item: Any) -> tuple[Any, str, float | None, float | None]:
 def _decimals(value: float, low: float | None, high: float | None, scale: float, unit: str) -> int:
     if isinstance(value, int):
         return 0
-    if low is not None and high is not None and high > low:
+    if low is not None and high is not None and high - low > 1e-9 * max(abs(low), abs(high)):
         width = (high - low) * scale
         digits = 1 - math.floor(math.log10(width))
         return min(max(digits, 0), 1 if unit in _SCALE else 6)

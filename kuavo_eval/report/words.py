@@ -29,9 +29,13 @@ class Words:
         kind = "rate" if isinstance(item, Mapping) and "successes" in item else "number"
         why = item.get("why") if isinstance(item, Mapping) else None
         title = Markup(' title="{}"').format(why) if why else ""
+        text, _, interval = shown(item, unit, decimals).partition(" (")
+        if interval:  # where there is little room it goes to the next line, whole
+            interval = Markup(' <span class="interval">({}</span>').format(interval)
         return Markup(
-            '<span class="number" data-source="{}" data-kind="{}" data-unit="{}"{}>{}</span>'
-        ).format(source, kind, own if unit is None else unit, title, shown(item, unit, decimals))
+            '<span class="number" data-source="{}" data-kind="{}" data-unit="{}"{}>'
+            '<span class="interval">{}</span>{}</span>'
+        ).format(source, kind, own if unit is None else unit, title, text, interval)
 
     def text(self, source: str) -> Markup:
         """The text (or yes, no) at `source`."""

@@ -11,7 +11,12 @@ from kuavo_deploy.robot.layout import MOVE
 from kuavo_eval.metrics.baselines import NearestDemonstration, along, hold, mean_trajectory
 from kuavo_eval.metrics.differences import differences, unwrapped_yaw
 from kuavo_eval.metrics.horizon import HorizonErrors
-from kuavo_eval.metrics.normalized_error import demonstrated_spread, frame_errors, normalized
+from kuavo_eval.metrics.normalized_error import (
+    demonstrated_spread,
+    frame_errors,
+    moved_joints,
+    normalized,
+)
 from kuavo_eval.metrics.parts import YAW, part_means, parts_of
 from kuavo_eval.metrics.skill import skill
 
@@ -78,6 +83,14 @@ def test_normalized_error_is_mae_over_the_demonstrated_range():
     result = normalized(np.full(16, 0.09), spread)
     assert result[3] == pytest.approx(0.1)
     assert np.isnan(np.delete(result, 3)).all(), "joints that stand still have no scale"
+
+
+def test_a_joint_that_rests_elsewhere_in_each_episode_is_not_moved():
+    rest, move = np.zeros((2, 50, 16)), np.linspace(0, 1, 50)
+    rest[1, :, 0] = 0.8
+    rest[:, :, 3] = move
+    assert demonstrated_spread(list(rest))[0] == pytest.approx(0.8)
+    assert moved_joints(list(rest)).nonzero()[0].tolist() == [3]
 
 
 def test_error_of_a_frame_is_over_moved_joints_and_counted_steps():
