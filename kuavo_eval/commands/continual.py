@@ -48,6 +48,8 @@ def continual(
     ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     workers: Annotated[int, typer.Option(min=1, help="Of the simulation.")] = 1,
+    height: Annotated[int, typer.Option(min=32, help="Of simulated images [px].")] = 480,
+    width: Annotated[int, typer.Option(min=32, help="Of simulated images [px].")] = 640,
     time_limit: Annotated[
         Optional[float],  # noqa: UP045
         typer.Option(help="Of a simulated trial [s]; default: the scene's."),
@@ -103,7 +105,13 @@ def continual(
         target.with_name(target.name + "_trials") if sim else None,
         episodes,
         seed,
-        SimulationSettings(workers=workers, device=device, time_limit=time_limit, videos=0),
+        SimulationSettings(
+            image_size=(height, width),
+            workers=workers,
+            device=device,
+            time_limit=time_limit,
+            videos=0,
+        ),
     )
     with EvaluationFolder(target, CONTINUAL) as folder, tempfile.TemporaryDirectory() as work:
         document, rows = evaluate(run, sources, options, Path(work), found, lowest)

@@ -10,6 +10,12 @@ from kuavo_eval.comparison.verdict import EQUAL, A, B
 from kuavo_eval.folder import TRIALS
 from kuavo_eval.report import COLOURS, Page, line_figure
 
+_WHERE = {
+    "recordings": "on recorded episodes, offline",
+    "simulation": "in simulation",
+    "ros": "on the simulated robot, through the real nodes",
+    "robot": "on the robot",
+}
 _WORDS = {A: "A is better", B: "B is better", EQUAL: "no difference worth more trials"}
 
 
@@ -19,7 +25,8 @@ def render(document: dict[str, Any]) -> str:
     page = Page(
         document,
         f"{sides['a']['label']} against {sides['b']['label']}",
-        "Is A = {sides.a.label} better than B = {sides.b.label}? Scored on {sides.a.source}.",
+        "Is A = {sides.a.label} better than B = {sides.b.label}? "
+        f"Measured {_WHERE[sides['a']['source']]}.",
     )
     page.verdict("verdict.text", document["verdict"]["level"], _detail(document))
     if document["method"]["of"] == TRIALS:
@@ -228,7 +235,7 @@ def _method(page: Page, document: dict[str, Any]) -> None:
         "B": page.text("sides.b.folder"),
         "level of all decisions together": page.number("method.alpha", "fraction"),
         "power for the number of trials": page.number("method.power", "fraction"),
-        "smallest difference that matters": page.number("method.smallest", "points", 0),
+        "smallest difference of success that matters": page.number("method.smallest", "fraction"),
     }
     page.facts(facts)
     rows = [

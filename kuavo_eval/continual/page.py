@@ -6,7 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from kuavo_eval.report import COLOURS, Page, line_figure
+from kuavo_eval.report import COLOURS, Page, line_figure, value_at
 from kuavo_eval.statistics.proxy import UNVALIDATED
 
 NAMES = {
@@ -135,11 +135,18 @@ def _figures(page: Page, document: dict[str, Any]) -> None:
     rows: list[list[str | Markup]] = []
     for key, label, meaning in _FIGURES:
         term = page.term(label.split(",")[0], label)
-        cells = [page.number(f"figures.{name}.{key}") for name in names]
+        cells = [_figure(page, document, f"figures.{name}.{key}") for name in names]
         rows.append([term, *cells, page.label(meaning)])
     page.table(["", *[NAMES[name][0] for name in names], "what it is"], rows)
     if document["ceiling"] or document["floor_figures"]:
         _bounds(page, document, names)
+
+
+def _figure(page: Page, document: dict[str, Any], source: str) -> Markup:
+    """Differences of shares are points; ACC and what is relative stay shares."""
+    difference = source.rsplit(".", 1)[-1] in ("bwt", "fwt", "forgetting", "nbt")
+    share = value_at(document, source)["unit"] == "fraction"
+    return page.number(source, "points" if difference and share else None)
 
 
 def _bounds(page: Page, document: dict[str, Any], names: list[str]) -> None:
@@ -158,7 +165,7 @@ def _bounds(page: Page, document: dict[str, Any], names: list[str]) -> None:
             [
                 [
                     page.term(label),
-                    *[page.number(f"floor_figures.{name}.{key}") for name in names],
+                    *[_figure(page, document, f"floor_figures.{name}.{key}") for name in names],
                 ]
                 for key, label, _ in _FIGURES
                 if key in ("bwt", "forgetting", "nbt")

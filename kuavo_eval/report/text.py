@@ -65,7 +65,7 @@ def _decimals(value: float, low: float | None, high: float | None, scale: float,
         digits = 1 - math.floor(math.log10(width))
         return min(max(digits, 0), 1 if unit in _SCALE else 6)
     if unit in _SCALE:
-        return 1
+        return 0 if abs(value * scale - round(value * scale)) < 1e-9 else 1
     if value == 0 or not math.isfinite(value):
         return 0 if value == 0 else 3
     return min(max(2 - math.floor(math.log10(abs(value) * scale)), 0), 6)

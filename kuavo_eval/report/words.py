@@ -29,13 +29,9 @@ class Words:
         kind = "rate" if isinstance(item, Mapping) and "successes" in item else "number"
         why = item.get("why") if isinstance(item, Mapping) else None
         title = Markup(' title="{}"').format(why) if why else ""
-        text, _, interval = shown(item, unit, decimals).partition(" (")
-        if interval:  # where there is little room it goes to the next line, whole
-            interval = Markup(' <span class="interval">({}</span>').format(interval)
         return Markup(
-            '<span class="number" data-source="{}" data-kind="{}" data-unit="{}"{}>'
-            '<span class="interval">{}</span>{}</span>'
-        ).format(source, kind, own if unit is None else unit, title, text, interval)
+            '<span class="number" data-source="{}" data-kind="{}" data-unit="{}"{}>{}</span>'
+        ).format(source, kind, own if unit is None else unit, title, _text(item, unit, decimals))
 
     def text(self, source: str) -> Markup:
         """The text (or yes, no) at `source`."""
@@ -80,3 +76,13 @@ class Words:
         if isinstance(text, Markup):
             return text
         return self.term(text) if text in GLOSSARY else self.label(text)
+
+
+def _text(item: Any, unit: str | None, decimals: int | None) -> Markup:
+    """The number; its interval in a span of its own, so that a line breaks before it."""
+    value, bracket, interval = shown(item, unit, decimals).partition(" (")
+    if not bracket:
+        return Markup('<span class="value">{}</span>').format(value)
+    return Markup('<span class="value">{}</span> <span class="interval">({}</span>').format(
+        value, interval
+    )

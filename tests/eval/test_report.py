@@ -42,6 +42,7 @@ UNITS = st.sampled_from(["", "rad", "s", "ms", "fraction", "points", "rad/s", "t
         ({"value": None, "unit": "rad", "low": None, "high": None}, None, "–"),
         (True, None, "yes"),
         (-0.0001, "fraction", "0.0\u00a0%"),
+        (0.05, "fraction", "5\u00a0%"),
         (0.0, "rad", "0\u00a0rad"),
     ],
 )  # fmt: skip
