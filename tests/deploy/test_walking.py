@@ -36,10 +36,17 @@ class Watch:
         self.measured = np.zeros(14)
         self.while_walking: list[np.ndarray] = []
         self.in_force: list[tuple[float, float]] = []
-        rospy.Subscriber(topics.ODOM, Odometry, self._base, queue_size=1)
-        rospy.Subscriber(topics.CMD_POSE_WORLD_SYNCED, Twist, self._base_in_force)
-        rospy.Subscriber("/kuavo_sim/state", String, self._state, queue_size=1)
-        rospy.Subscriber(topics.SENSORS, kuavo_msgs().sensorsData, self._joints, queue_size=1)
+        joints = kuavo_msgs().sensorsData
+        self._ears = [
+            rospy.Subscriber(topics.ODOM, Odometry, self._base, queue_size=1),
+            rospy.Subscriber(topics.CMD_POSE_WORLD_SYNCED, Twist, self._base_in_force),
+            rospy.Subscriber("/kuavo_sim/state", String, self._state, queue_size=1),
+            rospy.Subscriber(topics.SENSORS, joints, self._joints, queue_size=1),
+        ]
+
+    def connected(self) -> bool:
+        """Will everything be heard?"""
+        return all(ear.get_num_connections() for ear in self._ears)
 
     def _base(self, message: Any) -> None:
         self.x = message.pose.pose.position.x
@@ -81,6 +88,7 @@ def rig(ros_master: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[A
 
 def test_the_arms_hold_while_the_base_walks_and_go_on_when_it_stands(rig: Any) -> None:
     watch = Watch()
+    rig.until(watch.connected, "all is heard", 30)
     rig.source("walk", "sorting")
     rig.run()
     rig.until(lambda: watch.walking, "it walks", 30)
