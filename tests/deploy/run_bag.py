@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from rosbags.highlevel import AnyReader
@@ -11,21 +11,10 @@ from rosbags.highlevel import AnyReader
 from kuavo_deploy.robot import layout, topics
 from kuavo_deploy.ros import names
 
+from .world import Stream
+
 GAP = 0.08
 """Commands further apart belong to two streams [s]."""
-
-
-class Stream(NamedTuple):
-    """An uninterrupted stretch: stamps, shape (T,) [s]; arms, shape (T, 14) [rad]."""
-
-    stamps: np.ndarray
-    arms: np.ndarray
-
-    @property
-    def speeds(self) -> np.ndarray:
-        """Shape (T - 2, 14) [rad/s], over two commands each: a stamp's jitter is no motion."""
-        apart = (self.stamps[2:] - self.stamps[:-2])[:, None]
-        return np.abs(self.arms[2:] - self.arms[:-2]) / apart
 
 
 class RunBag:

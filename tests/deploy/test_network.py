@@ -15,7 +15,7 @@ from kuavo_deploy.robot import topics
 from .cable import Cable, Line, NoCable
 from .ros_island import STATE, Island, until
 from .run_bag import RunBag
-from .world import LIMITS
+from .world import LIMITS, assert_bounded
 
 pytestmark = [pytest.mark.ros, pytest.mark.timeout(300)]
 HERE = Path(__file__).resolve().parent
@@ -98,10 +98,8 @@ def test_delay_loss_and_a_cut_cable_hold_and_the_robot_goes_on_by_itself(
     assert [state for at, state in run.states if held[0] < at < mended_at] == []
     enabled = [state for _, state in run.states if not state.startswith("disabled: not enabled")]
     assert not any(state.startswith(("fault", "disabled")) for state in enabled), enabled
+    assert run.streams()
     for stream in run.streams():
-        assert (stream.arms <= LIMITS.upper).all() and (stream.arms >= LIMITS.lower).all()
-        assert (stream.speeds <= LIMITS.velocity).all()
-    quiet = [stream for stream in run.streams() if stream.stamps[0] < held[0] + 0.5 < mended_at]
-    assert quiet, "it goes on commanding where it stands"
+        assert_bounded(stream, LIMITS)
     standing = run.arms_between(held[0] + 0.6, mended_at)
-    assert np.ptp(standing, axis=0).max() < 1e-3
+    assert len(standing) > 20 and np.ptp(standing, axis=0).max() < 1e-3
