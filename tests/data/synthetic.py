@@ -10,6 +10,7 @@ import numpy as np
 
 from kuavo_deploy.robot import layout, topics
 from kuavo_deploy.robot.end_effectors import get_end_effector
+from kuavo_deploy.ros import names
 from kuavo_sim.recording.robot_bag import RobotBag
 from kuavo_sim.ros.depth import encode_depth
 
@@ -73,6 +74,7 @@ class Recipe:
     camera_gap: tuple[str, float, float] | None = None
     jitter: float = 0.0
     sparse_hands: bool = False
+    executor: bool = False
     move_flag: bool = True
     unfinished: bool = False
 
@@ -141,6 +143,9 @@ def _commands(bag: RobotBag, recipe: Recipe, t: float, time: int) -> None:
     sparse = recipe.sparse_hands and abs(t - 0.5) > 1e-6
     if effector.command_topic not in recipe.without and not sparse:
         bag.hand_command(effector, time, closure_targets(t))
+    if recipe.executor:
+        # that the topic is there is what counts
+        bag.arm_traj(time, arm_targets(t), names.STATE)
     if recipe.walking:
         base = base_target(t)
         if topics.ODOM not in recipe.without:

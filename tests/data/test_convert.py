@@ -106,6 +106,16 @@ def test_hand_commands_that_are_sent_once_are_held(tmp_path: Path) -> None:
     )
 
 
+def test_what_the_executor_sent_last_is_in_force_until_it_sends_something_else(
+    tmp_path: Path,
+) -> None:
+    episode = converted(tmp_path, Recipe(sparse_hands=True, executor=True))
+    held = synthetic.closure_targets(0.5)
+    np.testing.assert_allclose(
+        episode.action[:, [7, 15]], np.tile(held, (episode.length, 1)), atol=1e-6
+    )
+
+
 def test_walking_takes_base_and_carried_move_flag(tmp_path: Path) -> None:
     episode = converted(tmp_path, Recipe(seconds=3, walking=True))
     base = np.array([synthetic.base_target(k / 10 + 0.1) for k in range(30)])

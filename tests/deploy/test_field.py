@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import rosgraph
 import yaml
@@ -18,6 +19,7 @@ from kuavo_deploy.robot import layout, topics
 from kuavo_deploy.robot.end_effectors import EndEffector, get_end_effector
 from kuavo_deploy.ros import names
 
+from .chunk_source import WALK_TO
 from .tiny_policy import HANDS, write_tiny_checkpoint
 
 pytestmark = [pytest.mark.ros, pytest.mark.own_process, pytest.mark.slow, pytest.mark.timeout(600)]
@@ -137,6 +139,37 @@ def test_hands_follow_and_the_recorded_run_is_new_training_data(
     facts = [json.loads(line) for line in (data / "meta/kuavo_episodes.jsonl").open()]
     assert len(facts) == 1 and facts[0]["length"] >= 25
     assert facts[0]["end_effector"] == effector
+
+
+def test_a_recorded_walk_is_new_training_data_for_sorting(rig: Any, tmp_path: Path) -> None:
+    """Base and arms take turns, and the dataset still has a whole action in every frame."""
+    bags = tmp_path / "bags"
+    bags.mkdir()
+    rig.states.clear()
+    robot = rig.launch(
+        "sim.launch", "task:=sorting", "clock:=true", "wait_for_images:=true",
+        "width:=160", "height:=120", "sensors_hz:=100",
+    )  # fmt: skip
+    executor = rig.launch("executor.launch", "move_to_start:=false")
+    rig.until(lambda: rig.state, "the executor's first word", 60)
+    recorder = rig.launch("record.launch", f"to:={bags}")
+    rig.until(lambda: any(bags.iterdir()), "the bag is open", 60)
+    source = rig.source("walk", "sorting")
+    rig.run(LIMIT)
+    began = rig.commands[-1][0]
+    rig.until(lambda: rig.commands[-1][0] > began + 6.0, "there, and six seconds", LIMIT)
+    for process in (recorder, source, executor, robot):
+        rig.end(process)
+
+    data = tmp_path / "data"
+    kuavo("data", "convert", str(bags), "--task", "sorting", "--out", str(data))
+    assert "0 errors" in kuavo("data", "check", str(data))
+    (table,) = data.glob("data/*/*.parquet")
+    actions = np.stack(pd.read_parquet(table)["action"])
+    assert actions.shape[1] == layout.WALKING_ACTION_DIM
+    move = actions[:, layout.MOVE]
+    assert set(move) == {0.0, 1.0} and len(np.flatnonzero(np.diff(move))) == 2
+    assert actions[-1, 16] == pytest.approx(WALK_TO, abs=1e-3)
 
 
 def test_shadow_does_everything_but_command(

@@ -53,7 +53,7 @@ def plan_episode(found: BagTracks, task: Task, options: Options) -> EpisodePlan:
     needs = {
         "state": Need("the joint state", sensors, options.offset_of(sensors.topic)),
         "hands": _state_need(found, effector, options),
-        "arm_action": _command_need("the arm command", arm_command, options),
+        "arm_action": _command_need("the arm command", arm_command, options, found.of_executor),
         "hand_action": _hand_command(found, effector, options),
     }
     walking = task.action_dim == WALKING_ACTION_DIM
@@ -139,13 +139,14 @@ def _command_need(what: str, track: Track, options: Options, held: bool = False)
 
 def _hand_command(found: BagTracks, effector: EndEffector, options: Options) -> Need:
     track = found.require(effector.command_topic, "the hands' action")
-    return _command_need("the hand command", track, options, options.hold_hand_commands)
+    held = options.hold_hand_commands or found.of_executor
+    return _command_need("the hand command", track, options, held)
 
 
 def _base_command(found: BagTracks, options: Options) -> Need:
     if topics.CMD_POSE_WORLD_SYNCED in found:
         track = found.require(topics.CMD_POSE_WORLD_SYNCED, "the base's action")
-        return _command_need("the base command", track, options)
+        return _command_need("the base command", track, options, found.of_executor)
     if topics.CMD_POSE_WORLD in found:
         track = found.require(topics.CMD_POSE_WORLD, "the base's action")
         return _command_need("the base command", track, options, held=True)

@@ -13,6 +13,7 @@ import numpy as np
 
 from kuavo_deploy.robot import layout, topics
 from kuavo_deploy.robot.end_effectors import END_EFFECTORS, EndEffector
+from kuavo_deploy.ros import names
 from kuavo_train.data.bags.errors import BagRefused
 from kuavo_train.data.bags.options import (
     ARM_COMMAND_TOPICS,
@@ -48,11 +49,16 @@ class Track:
 
 @dataclass
 class BagTracks:
-    """What a bag holds. problems: why a topic that is there cannot be used."""
+    """What a bag holds. problems: why a topic that is there cannot be used.
+
+    of_executor: recorded while this project's executor had the robot. It falls silent while it is
+    paused, or while the base walks; what it sent last is in force until it sends something else.
+    """
 
     tracks: dict[str, Track] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
     repairs: list[str] = field(default_factory=list)
+    of_executor: bool = False
 
     def require(self, topic: str, what: str) -> Track:
         """The track of `topic`, all of it finite.
@@ -95,6 +101,7 @@ def read_tracks(path: Path, options: Options) -> BagTracks:
     scan = Scan(path)
     for raw in scan:
         topic = raw.connection.topic
+        found.of_executor |= topic == names.STATE
         read = readers.get(topic)
         if read is None or topic in found.problems:
             continue
