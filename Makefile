@@ -35,6 +35,12 @@ test: setup browser lint  ## lint and the fast tests
 test-all: setup browser lint  ## the same with the slow tests
 	@PYTEST_WORKERS=$(PYTEST_WORKERS) tools/test.sh "slow or not slow" $(PYTEST_ARGS)
 
+bench: setup  ## how fast it is on this machine (BENCH=one of benchmarks/), table in docs/performance.md
+	@$(IN_ENV) python -m benchmarks $(BENCH)
+
+bench-gpu:  ## the same on a machine with a GPU and its own python3, torch and lerobot; no ROS
+	@python3 -m benchmarks --needs gpu $(BENCH)
+
 lock: setup  ## requirements.in -> requirements_total.txt
 	@tools/lock.sh
 

@@ -236,7 +236,7 @@ def main() -> int:
         rospy.loginfo(f"loading {checkpoint}")
         policy = TrainedPolicy(
             checkpoint, rospy.get_param("~device", "auto"), settings.dtype,
-            settings.engine,
+            settings.engine, settings.threads,
         )  # fmt: skip
         rospy.loginfo(f"loaded on {policy.device}, cameras {', '.join(policy.cameras)}")
         node = PolicyNode(policy, settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -32,6 +33,7 @@ class TrainedPolicy:
         device: `auto` (the GPU where there is one), `cpu`, `cuda`, `cuda:1`, …
         dtype: float32, bfloat16 or int8.
         engine: fast, or stock (lerobot's own sampler, to compare).
+        threads: of its arithmetic in this process; 0: all cores but one; None: as it is.
 
     Attributes:
         device: where it runs.
@@ -43,11 +45,16 @@ class TrainedPolicy:
         device: str = "auto",
         dtype: str = "float32",
         engine: str = "fast",
+        threads: int | None = None,
     ) -> None:
         # torch and lerobot take seconds to import: only whoever loads a policy pays for them
+        import torch
+
         from kuavo_deploy.robot.topics import IMAGE_FEATURES
         from kuavo_train.wrapper.policy.smolvla.SmolVLAPolicyWrapper import SmolVLAPolicyWrapper
 
+        if threads is not None:
+            torch.set_num_threads(threads or max((os.cpu_count() or 1) - 1, 1))
         chosen = None if device == "auto" else device
         self._wrapper = SmolVLAPolicyWrapper.from_pretrained(
             checkpoint, chosen, dtype, engine=engine

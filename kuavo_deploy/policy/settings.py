@@ -20,17 +20,23 @@ ENGINES = ("fast", "stock")
 
 @dataclass(frozen=True)
 class PolicySettings:
-    """See the file's comments and the two dataclasses inside."""
+    """See the file's comments and the two dataclasses inside.
+
+    threads: of the policy's arithmetic; 0: all cores but one.
+    """
 
     instructions: str = Mode.KNOWN.value
     continuation: str = "rtc"
     dtype: str = "float32"
     engine: str = "fast"
+    threads: int = 0
     planner: PlannerSettings = field(default_factory=PlannerSettings)
     observations: ObservationSettings = field(default_factory=ObservationSettings)
 
     def __post_init__(self) -> None:
         """Raise ValueError for a choice that does not exist."""
+        if type(self.threads) is not int or self.threads < 0:
+            raise ValueError(f"threads is {self.threads!r}: a count, or 0 for all cores but one")
         choices = {
             "instructions": [mode.value for mode in Mode],
             "continuation": list(CONTINUATIONS),
@@ -54,7 +60,7 @@ def load_policy_settings(file: Path, **changes: Any) -> PolicySettings:
     content.update(changes)
     planner = {name: content.pop(name) for name in _names(PlannerSettings) if name in content}
     observations = content.pop("observations", {})
-    known = {"instructions", "continuation", "dtype", "engine"}
+    known = {"instructions", "continuation", "dtype", "engine", "threads"}
     _refuse_unknown(file, content, known | _names(PlannerSettings) | {"observations"})
     _refuse_unknown(file, observations, _names(ObservationSettings))
     for name, value in {**planner, **_numbers(observations)}.items():

@@ -59,7 +59,9 @@ class Engine:
         self._session: Session | None = None
 
     def _weight_versions(self) -> list[tuple[int, int]]:
-        return [(p.data_ptr(), p._version) for p in self._parameters]
+        return [
+            (p.data_ptr(), 0 if p.is_inference() else p._version) for p in self._parameters
+        ]
 
     @torch.inference_mode()
     def chunk(

@@ -54,7 +54,7 @@ class FastSampler:
         actions = self.engine.chunk(
             pixels, batch[TOKENS], batch[TOKEN_MASK], batch[STATE_FEATURE], noise, remainder
         )
-        return actions[..., : self._dims]
+        return actions[..., : self._dims].clone()  # outside inference mode: an ordinary tensor
 
 
 class StockSampler:
