@@ -30,6 +30,7 @@ class Commands(LazyGroup):
         "plan": Member("kuavo_eval.commands.plan", "Write a locked plan of trials on hardware."),
         "report": Member("kuavo_eval.commands.report", "Summarize the trials of a plan."),
         "compare": Member("kuavo_eval.commands.compare", "Is A better than B? With statistics."),
+        "proxy": Member("kuavo_eval.commands.proxy", "Does the offline score predict success?"),
         "continual": Member(
             "kuavo_eval.commands.continual", "What each training stage kept and forgot."
         ),

@@ -21,14 +21,14 @@ from kuavo_train.data.workspace import write_atomically
 from kuavo_train.errors import CheckpointError
 
 SCORES, REPORT = "scores.json", "report.html"
-OFFLINE, TRIALS, COMPARISON, CONTINUAL, REPLAY = (
+OFFLINE, TRIALS, COMPARISON, CONTINUAL, REPLAY, PROXY = KINDS = (
     "offline",
     "trials",
     "comparison",
     "continual",
     "replay",
+    "proxy",
 )
-KINDS = (OFFLINE, TRIALS, COMPARISON, CONTINUAL, REPLAY)
 SCHEMA = 1
 """Version of what `scores.json` means; readers refuse another one."""
 

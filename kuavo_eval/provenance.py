@@ -10,8 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from kuavo_train.checkpoint import manifest
 from kuavo_train.checkpoint.manifest import read_manifest
+from kuavo_train.checkpoint.writer import WEIGHTS
 
 PACKAGES = (
     "kuavo_deploy",
@@ -60,7 +60,7 @@ def provenance(
 
 
 def checkpoint_identity(folder: Path) -> dict[str, Any]:
-    """What names a checkpoint wherever it lies: the SHA-256 of its manifest, which lists its files.
+    """What names a checkpoint wherever it lies, the SHA-256 of its weights, and its lineage.
 
     Raises:
         CheckpointError: no checkpoint there.
@@ -68,7 +68,7 @@ def checkpoint_identity(folder: Path) -> dict[str, Any]:
     found = read_manifest(folder)
     return {
         "path": str(folder),
-        "sha256": manifest.hash_file(folder / manifest.FILE),
+        "sha256": found.files[WEIGHTS],
         "parent": found.lineage.parent,
         "stage": found.lineage.stage,
         "epoch": found.lineage.epoch,

@@ -72,6 +72,11 @@ def open_sides(
     return first, second
 
 
+def all_sides(folder: Path) -> list[Side]:
+    """Every checkpoint of an evaluation."""
+    return [_side(folder, label) for label in _labels(folder)]
+
+
 def _is_trials(folder: Path) -> bool:
     # A run that was stopped has a log and no summary yet.
     return (folder / TRIAL_LOG).is_file()

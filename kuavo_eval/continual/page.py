@@ -7,7 +7,7 @@ from typing import Any
 from markupsafe import Markup
 
 from kuavo_eval.report import COLOURS, Page, line_figure, value_at
-from kuavo_eval.statistics.proxy import UNVALIDATED
+from kuavo_eval.validity.page import table_of_figures
 
 NAMES = {
     "loss": ("validation loss", "Validation loss"),
@@ -206,28 +206,7 @@ def _proxy(page: Page, document: dict[str, Any]) -> None:
         "With five or more checkpoints that have both, their ranking by the offline number is "
         "compared with their ranking by success.",
     )
-    found = document["proxy"]
-    if all(one["status"] == UNVALIDATED for one in found.values()):
-        page.add(
-            Markup('<p><span class="open-word">{}</span>: {}.</p>').format(
-                page.term(UNVALIDATED), page.text("proxy.error.why")
-            )
-        )
-        return
-    rows = []
-    for name, one in found.items():
-        at = f"proxy.{name}"
-        cells = [page.number(f"{at}.{key}") for key in ("spearman", "pearson")]
-        mmrv = page.number(f"{at}.mmrv", "fraction")
-        note = page.text(f"{at}.why") if one["why"] else ""
-        rows.append(
-            [page.label(NAMES[name][0]), page.number(f"{at}.checkpoints"), *cells, mmrv, note]
-        )
-    page.table(
-        ["offline number", "checkpoints", "Spearman", "Pearson", "MMRV", ""],
-        rows,
-        "A good error ranks opposite to success: near −1. MMRV is success lost by trusting it.",
-    )
+    table_of_figures(page, document, "proxy")
 
 
 def _about(page: Page, document: dict[str, Any]) -> None:

@@ -62,8 +62,11 @@ def test_any_change_after_the_lock_is_refused(tmp_path: Path, blind: bool) -> No
 
     tampered(lambda c: c["trials"].pop())
     tampered(lambda c: c["trials"].reverse())
-    tampered(lambda c: c["trials"][0].update(checkpoint="old"
-             if c["trials"][0]["checkpoint"] != "old" else "new"))
+    tampered(
+        lambda c: c["trials"][0].update(
+            checkpoint="old" if c["trials"][0]["checkpoint"] != "old" else "new"
+        )
+    )
     tampered(lambda c: c["time_limits"].update(weighing=500.0))
     tampered(lambda c: c["rubrics"]["weighing"].pop())
     tampered(lambda c: c.update(seed=99))
