@@ -23,8 +23,10 @@ from kuavo_deploy.executor.plans import Plans
 from kuavo_deploy.executor.settings import ExecutorSettings
 from kuavo_deploy.robot import topics
 from kuavo_deploy.robot.version import RobotLimits
+from kuavo_deploy.safety import health
 from kuavo_deploy.safety.checks import PlanRefused, RawPlan
 from kuavo_deploy.safety.deadman import Deadman
+from kuavo_deploy.safety.health import Finding
 from kuavo_deploy.safety.intruders import Intruders
 from kuavo_deploy.safety.states import SILENT, Answer, State, Supervisor
 from kuavo_deploy.safety.stream import ArmStream
@@ -221,6 +223,18 @@ class Executor:
         current = self.epochs.current
         return None if current is None else self._postures.get(current.task)
 
+    def health(self) -> Finding:
+        """State, rate, ages of the joints and of the plan in force."""
+        now, settings = self._clock(), self.settings
+        findings = [
+            health.state(self.supervisor.state, self.supervisor.reason),
+            health.rate(self.figures.rate, settings.rate),
+            health.age(topics.SENSORS, self.inputs.joints_fresh.age(now), settings.joints_max_age),
+        ]
+        if self.supervisor.state is State.RUN:
+            findings.append(health.age("the plan", self._plans.age(now), settings.plan_max_age))
+        return health.together(findings)
+
     # one tick
 
     def tick(self) -> Commands:
@@ -231,6 +245,7 @@ class Executor:
         now = self._clock()
         if self._ticked_at is not None and 0 <= now - self._ticked_at < _NO_TIME:
             return Commands(now)
+        self.figures.ticked(now)
         try:
             elapsed = self._watch_clock(now)
             self._watch(now)

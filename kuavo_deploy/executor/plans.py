@@ -123,6 +123,10 @@ class Plans:
         """What the plans want at a time: arms and hands, and the base."""
         return self._queue.at(due), self._queue.base_at(due)
 
+    def age(self, now: float) -> float | None:
+        """Of the observation behind the newest plan [s]."""
+        return None if self._queue.newest is None else now - self._queue.newest.stamp
+
     @property
     def epoch(self) -> str | None:
         """Of the newest plan."""

@@ -91,7 +91,6 @@ class ExecutorNode:
         while not rospy.is_shutdown():
             rhythm()
             with self._lock:
-                self._executor.figures.ticked(time.monotonic())
                 commands = self._executor.tick()
                 in_force = self._in_force.update(
                     commands, self._executor.base.phase, self._executor.inputs.odometry
@@ -99,6 +98,8 @@ class ExecutorNode:
             self._commands.publish(commands, in_force)
         gc.unfreeze()
         self._report.log()
+        with self._lock:
+            self._executor.stream.close()
 
     def _watch(self) -> None:
         looks = 0

@@ -31,6 +31,7 @@ from kuavo_deploy.executor.epochs import Announcement
 from kuavo_deploy.policy.continuation import CONTINUATIONS, Chunk
 from kuavo_deploy.policy.decoding import decode
 from kuavo_deploy.policy.instructions import InstructionRefused, Instructions
+from kuavo_deploy.policy.memory import with_freed_memory
 from kuavo_deploy.policy.observations import Observation, ObservationBuffer
 from kuavo_deploy.policy.planner import Outcome, Planner
 from kuavo_deploy.policy.policies import TrainedPolicy
@@ -40,8 +41,10 @@ from kuavo_deploy.robot import topics
 from kuavo_deploy.robot.end_effectors import get_end_effector
 from kuavo_deploy.robot.messages import kuavo_msgs
 from kuavo_deploy.ros import convert, names
-from kuavo_deploy.ros.diagnostics import ERROR, OK, WARN, diagnostics, figures_text
+from kuavo_deploy.ros.diagnostics import diagnostics, figures_text
 from kuavo_deploy.ros.master import UNREACHABLE, MasterLink
+from kuavo_deploy.safety import health
+from kuavo_deploy.safety.health import Level
 from kuavo_train.errors import TrainingError
 from kuavo_train.tasks import load_tasks
 
@@ -71,10 +74,10 @@ class PolicyNode:
         instructions = Instructions(load_tasks(), settings.instructions, policy.instructions)
         self._switchboard = Switchboard(instructions, secrets.token_hex(4))
         self._planner = Planner(
-            policy, CONTINUATIONS[settings.continuation](), self._look, decode,
+            with_freed_memory(policy), CONTINUATIONS[settings.continuation](), self._look, decode,
             lambda: self._switchboard.current, rospy.get_time, settings.planner,
         )  # fmt: skip
-        self._reason, self._stopped_for = "starting", ""
+        self._stopped_for = ""
         self._plan = rospy.Publisher(names.PLAN, JointTrajectory, queue_size=2, tcp_nodelay=True)
         self._epoch = rospy.Publisher(names.EPOCH, String, queue_size=10, latch=True)
         self._refused = rospy.Publisher(names.REFUSED, String, queue_size=10)
@@ -183,7 +186,6 @@ class PolicyNode:
         rospy.loginfo(f"policy: {figures_text(self._planner.figures.summary())}")
 
     def _hand_over(self, outcome: Outcome) -> None:
-        self._reason = outcome.reason
         if outcome.chunk is not None:
             self._stopped_for = ""
             self._plan.publish(_message(outcome.chunk))
@@ -215,9 +217,12 @@ class PolicyNode:
             "instruction": current.instruction if current else "", "device": self._device,
             **figures.summary(),
         }  # fmt: skip
-        level = OK if not self._reason else (ERROR if "Error" in self._reason else WARN)
-        text = self._reason or "planning"
-        self._diagnostics.publish(diagnostics("kuavo_policy", level, text, values))
+        with self._lock:
+            seen = self._buffer.health(rospy.get_time())
+        found = health.together([self._planner.health(), seen])
+        if found.level is Level.OK:
+            found = found._replace(text="planning")
+        self._diagnostics.publish(diagnostics("kuavo_policy", found, values))
 
 
 def _message(chunk: Chunk) -> JointTrajectory:

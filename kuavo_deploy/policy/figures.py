@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, deque
 from typing import Any
 
@@ -12,13 +13,13 @@ class PlannerFigures:
     """Latencies and counts.
 
     Args:
-        window: how many of the last chunks are measured.
+        window: how many of the last chunks are measured: those of some hours.
 
     Attributes:
         chunks: published. stopped: reasons for having no chunk, with counts.
     """
 
-    def __init__(self, window: int = 500) -> None:
+    def __init__(self, window: int = 20_000) -> None:
         self.chunks = 0
         self.abandoned = 0
         self.stopped: Counter[str] = Counter()
@@ -48,7 +49,7 @@ class PlannerFigures:
     @property
     def latency(self) -> float:
         """From observation to publication, the slow end of the last ten chunks [s]."""
-        return max(list(self._total)[-10:], default=0.0)
+        return max(itertools.islice(reversed(self._total), 10), default=0.0)
 
     def summary(self) -> dict[str, Any]:
         """Everything, rounded, by name."""

@@ -16,6 +16,8 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from kuavo_deploy.robot import layout, topics
+from kuavo_deploy.safety import health
+from kuavo_deploy.safety.health import Finding
 
 Value = TypeVar("Value")
 JOINTS, HANDS = "joints", "hands"
@@ -95,6 +97,9 @@ class _Source(Generic[Value]):
             raise NotReady(f"{why} ({self.refused})" if self.refused else why)
         return stamp, value
 
+    def age(self, now: float) -> float | None:
+        return now - self._messages[-1][0] if self._messages else None
+
     def newest_first(self, now: float, max_age: float) -> Iterator[tuple[float, Value]]:
         for stamp, value in reversed(self._messages):
             if now - stamp > max_age:
@@ -162,6 +167,13 @@ class ObservationBuffer:
 
     def _sources(self) -> list[_Source[Any]]:
         return [*self._images.values(), self._joints, self._hands]
+
+    def health(self, now: float) -> Finding:
+        """The ages of all sources against their maximum ages."""
+        return health.together(
+            health.age(source.name, source.age(now), self.settings.age_of(source.name))
+            for source in self._sources()
+        )
 
     def snapshot(self, now: float) -> Observation:
         """The newest observation whose messages belong together.

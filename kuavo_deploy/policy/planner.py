@@ -18,6 +18,8 @@ from kuavo_deploy.policy.figures import PlannerFigures
 from kuavo_deploy.policy.observations import NotReady, Observation
 from kuavo_deploy.policy.policies import ChunkPolicy
 from kuavo_deploy.robot import layout, topics
+from kuavo_deploy.safety import health
+from kuavo_deploy.safety.health import Finding, Level
 from kuavo_deploy.safety.states import reason_kind
 
 
@@ -78,6 +80,17 @@ class Planner:
         self._previous: Chunk | None = None
         self._errors = 0
         self._seen_at = clock()
+        self._reason = "starting"
+        self._duration = 0.0
+
+    def health(self) -> Finding:
+        """Does it plan, and soon enough?"""
+        if self._errors:
+            return Finding(Level.ERROR, self._reason)
+        findings = [Finding(Level.WARN, self._reason)] if self._reason else []
+        if self._duration:
+            findings.append(health.latency(self.figures.latency, self._duration))
+        return health.together(findings)
 
     def step(self) -> Outcome:
         """Plan once."""
@@ -149,11 +162,13 @@ class Planner:
         overlap = None
         if previous is not None and previous.epoch == chunk.epoch:
             overlap = max(float(previous.times[-1]) - now, 0.0)
-        self._previous = chunk
+        self._previous, self._reason = chunk, ""
+        self._duration = len(chunk.actions) * chunk.step
         skew = max(observation.skews.values(), default=0.0)
         self.figures.planned(now - chunk.stamp, now - began, overlap, skew)
         return Outcome(chunk, "", max(self._settings.interval - (now - began), 0.0))
 
     def _stopped(self, reason: str, wait: float, stop: bool) -> Outcome:
+        self._reason = reason
         self.figures.stopped[reason_kind(reason)] += 1
         return Outcome(None, reason, wait, stop)

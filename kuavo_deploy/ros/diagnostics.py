@@ -7,16 +7,14 @@ from typing import Any, Mapping
 import rospy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
-OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+from kuavo_deploy.safety.health import Finding
 
 
-def diagnostics(
-    name: str, level: int, message: str, values: Mapping[str, Any]
-) -> DiagnosticArray:
+def diagnostics(name: str, health: Finding, values: Mapping[str, Any]) -> DiagnosticArray:
     """One status."""
     pairs = [KeyValue(key=key, value=str(value)) for key, value in values.items()]
     status = DiagnosticStatus(
-        level=level, name=name, message=message, hardware_id="kuavo", values=pairs
+        level=int(health.level), name=name, message=health.text, hardware_id="kuavo", values=pairs
     )
     array = DiagnosticArray(status=[status])
     array.header.stamp = rospy.Time.now()

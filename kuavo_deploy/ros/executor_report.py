@@ -11,10 +11,8 @@ from std_msgs.msg import String
 
 from kuavo_deploy.executor.executor import Executor
 from kuavo_deploy.ros import names
-from kuavo_deploy.ros.diagnostics import ERROR, OK, WARN, diagnostics, figures_text
+from kuavo_deploy.ros.diagnostics import diagnostics, figures_text
 from kuavo_deploy.safety.states import State
-
-_LEVELS = {State.RUN: OK, State.READY: OK, State.MOVE_TO_START: OK, State.FAULT: ERROR}
 
 
 class StateTopic:
@@ -53,6 +51,7 @@ class ExecutorReport:
             "instruction": current.label if current else "",
             "shadow": self._shadow,
             "base": executor.base.phase.value,
+            "held [s]": round(executor.supervisor.held, 2),
             **{f"holds: {why}": n for why, n in executor.supervisor.holds.items()},
             **executor.figures.summary(),
             "samples braked for a limit": executor.stream.rescued,
@@ -61,11 +60,8 @@ class ExecutorReport:
     def publish(self) -> None:
         """On /diagnostics."""
         with self._lock:
-            supervisor = self._executor.supervisor
-            level = _LEVELS.get(supervisor.state, WARN)
-            text = f"{supervisor.state.value}: {supervisor.reason}"
-            summary = self._summary()
-        self._diagnostics.publish(diagnostics("kuavo_executor", level, text, summary))
+            health, summary = self._executor.health(), self._summary()
+        self._diagnostics.publish(diagnostics("kuavo_executor", health, summary))
 
     def log(self) -> None:
         """Into the log."""

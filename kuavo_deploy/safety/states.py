@@ -43,6 +43,7 @@ class Supervisor:
     Attributes:
         state: now. reason: why it is so. since: when it began [s].
         faults: everything that went wrong since the last reset, oldest first.
+        holds: how often, by reason without its numbers. held: how long in all [s].
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Supervisor:
         self.state, self.reason, self.since = State.DISABLED, "not enabled yet", 0.0
         self.faults: list[str] = []
         self.holds: dict[str, int] = {}
+        self.held = 0.0
         self._hold_limit, self._ready_limit = hold_limit, ready_limit
         self._paused_by: set[str] = set()
         self._start_pending = False
@@ -170,6 +172,8 @@ class Supervisor:
         self._enter(State.MOVE_TO_START if self._start_pending else State.READY, reason, now)
 
     def _enter(self, state: State, reason: str, now: float) -> None:
+        if self.state is State.HOLD:
+            self.held += max(now - self.since, 0.0)
         old, self.state, self.reason, self.since = self.state, state, reason, now
         if self._on_change is not None and old is not state:
             self._on_change(old, state, reason)

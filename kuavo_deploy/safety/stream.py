@@ -106,6 +106,11 @@ class ArmStream:
         """Forget the stream; the next one starts with `start`."""
         self._now = None
 
+    def close(self) -> None:
+        """For good: an interpreter that ends with ruckig's objects alive complains of each."""
+        self.stop()
+        del self._planner, self._motion, self._follow, self._brake
+
     def follow(self, target: Sample, elapsed: float, slower: float = 1.0) -> np.ndarray:
         """The next sample towards a target, shape (14,) [rad].
 

@@ -20,8 +20,7 @@ from std_srvs.srv import SetBool, Trigger
 from kuavo_deploy.executor.settings import ExecutorSettings
 from kuavo_deploy.robot import layout, topics
 from kuavo_deploy.ros import names
-
-from .world import Stream
+from kuavo_deploy.soak.bounds import Stream
 
 HERE = Path(__file__).resolve().parent
 GAP = ExecutorSettings().gap

@@ -11,9 +11,11 @@ import pytest
 
 from kuavo_deploy.executor.epochs import Announcement
 from kuavo_deploy.policy.continuation import Blending, Chunk, RealTimeChunking, remaining
+from kuavo_deploy.policy.memory import FreesMemory
 from kuavo_deploy.policy.observations import NotReady, Observation
 from kuavo_deploy.policy.planner import Planner, PlannerSettings
 from kuavo_deploy.robot import topics
+from kuavo_deploy.safety.health import Level
 
 
 @dataclass
@@ -155,6 +157,58 @@ def test_a_failing_policy_is_asked_again_ever_more_patiently_and_recovers() -> N
     assert world.planner.step().chunk is not None
     world.policy.fails = RuntimeError("again")
     assert world.planner.step().wait == pytest.approx(0.2)
+
+
+class Exhausted(RuntimeError):
+    """Stands for torch.cuda.OutOfMemoryError, which needs a GPU to be raised for real."""
+
+
+def test_a_full_gpu_stops_the_robot_frees_the_cache_and_recovers_by_itself() -> None:
+    world = PolicyWorld()
+    freed: list[str] = []
+    policy = FreesMemory(world.policy, Exhausted, lambda: freed.append("cache"))
+    world.planner = Planner(
+        policy, Blending(), world.look, world.decode, lambda: world.announcement,
+        lambda: world.now, PlannerSettings(),
+    )  # fmt: skip
+    assert world.planner.step().chunk is not None
+    assert world.planner.health() == (Level.OK, "")
+    world.policy.fails = Exhausted("CUDA out of memory. Tried to allocate 2 GiB")
+    for attempt in (1, 2):
+        outcome = world.planner.step()
+        assert outcome.chunk is None and outcome.stop
+        assert outcome.reason == (
+            "OutOfMemory: the GPU's memory is full, its cache was freed: CUDA out of memory"
+        )
+        assert world.planner.health() == (Level.ERROR, outcome.reason)
+        assert freed == ["cache"] * attempt and policy.times == attempt
+    world.policy.fails = None
+    assert world.planner.step().chunk is not None
+    assert world.planner.health().level is Level.OK
+
+
+def test_other_failures_are_none_of_the_memory_s() -> None:
+    world = PolicyWorld()
+    freed: list[str] = []
+    world.policy.fails = RuntimeError("something else")
+    policy = FreesMemory(world.policy, Exhausted, lambda: freed.append("cache"))
+    with pytest.raises(RuntimeError, match="something else"):
+        policy.plan({}, {})
+    assert freed == []
+
+
+def test_health_warns_of_a_reason_and_of_a_latency_above_half_a_chunk() -> None:
+    world = PolicyWorld()
+    assert world.planner.health() == (Level.WARN, "starting")
+    world.planner.step()
+    assert world.planner.health().level is Level.OK, "0.25 s of 1 s"
+    world.policy.latency = 0.6
+    world.planner.step()
+    found = world.planner.health()
+    assert found.level is Level.WARN and "latency" in found.text
+    world.broken = "head_cam_h is not there"
+    world.planner.step()
+    assert "head_cam_h is not there" in world.planner.health().text
 
 
 def test_a_policy_slower_than_its_chunk_says_so() -> None:

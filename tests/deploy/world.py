@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from kuavo_deploy.executor.settings import ExecutorSettings
 from kuavo_deploy.robot import layout
 from kuavo_deploy.robot.version import RobotLimits, load_limits
 from kuavo_deploy.safety.checks import RawPlan
+from kuavo_deploy.soak.bounds import Stream, outside, shares
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMITS = load_limits(45, ROOT / "configs" / "robot")
@@ -145,26 +146,9 @@ class World:
         ]
 
 
-class Stream(NamedTuple):
-    """times: shape (T,) [s], when each sample was published. arms: shape (T, 14) [rad]."""
-
-    times: np.ndarray
-    arms: np.ndarray
-
-
 def assert_bounded(stream: Stream, limits: RobotLimits) -> None:
-    """Position, velocity, acceleration and jerk of a stream that began at rest.
-
-    Rates are divided differences over the times of the samples, whatever their rhythm: of a motion
-    with bounded derivatives they are bounded (mean value theorem), of no other.
-    """
-    times, arms = stream
-    assert np.isfinite(arms).all()
-    inside = (arms >= limits.lower - 1e-9) & (arms <= limits.upper + 1e-9)
-    assert inside.all(), np.argwhere(~inside)[:3]
-    times = np.concatenate([times[0] + [-0.03, -0.02, -0.01], times])
-    rates = np.concatenate([np.repeat(arms[:1], 3, axis=0), arms])
-    for order, bound in enumerate((limits.velocity, limits.acceleration, limits.jerk), start=1):
-        rates = order * np.diff(rates, axis=0) / (times[order:] - times[:-order])[:, None]
-        worst = (np.abs(rates) / bound).max(initial=0.0)
-        assert worst <= 1 + 1e-6, (order, worst)
+    """Position, velocity, acceleration and jerk of a stream that began at rest."""
+    assert np.isfinite(stream.arms).all()
+    assert outside(stream, limits) <= 1e-9
+    worst = shares(stream, limits)
+    assert max(worst.values()) <= 1 + 1e-6, worst

@@ -1,0 +1,146 @@
+"""`python -m kuavo_deploy.soak CHECKPOINT [--seconds 600] [--out outputs/soak]`.
+
+A roscore, the simulated robot and `policy.launch` of their own; a random task every `--every`
+seconds. The folder gets all logs and `report.json`. Status 0: no fault, every switch was
+acknowledged, every command was within its bounds. Holds are listed with their reasons.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import time
+import xmlrpc.client
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rosgraph
+import rospy
+from std_srvs.srv import Trigger
+
+from kuavo_deploy.executor.settings import load_settings
+from kuavo_deploy.robot.messages import kuavo_msgs
+from kuavo_deploy.robot.version import load_limits
+from kuavo_deploy.ros import names
+from kuavo_deploy.soak.bounds import outside, shares, streams
+from kuavo_deploy.soak.processes import Island, resident
+from kuavo_deploy.soak.witness import Witness
+from kuavo_train.tasks import load_tasks
+from kuavo_train.tasks.registry import configs_root
+
+LOADING = 240.0
+"""Until the robot executes the first chunk [s]."""
+NODES = ("/kuavo_executor", "/kuavo_policy")
+
+
+def main() -> int:
+    """Run it; 0 when it went well."""
+    arguments = _arguments()
+    # an end from outside ends what was started, too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    arguments.out.mkdir(parents=True)
+    with Island(arguments.out) as island:
+        rospy.init_node("soak", anonymous=True, disable_signals=True)
+        witness = Witness()
+        island.start(
+            "roslaunch", "kuavo_deploy", "sim.launch", "task:=weighing",
+            f"width:={arguments.width}", f"height:={arguments.height}", "sensors_hz:=100",
+        )  # fmt: skip
+        island.start(
+            "roslaunch", "kuavo_deploy", "policy.launch", "task:=weighing", "auto_enable:=true",
+            f"checkpoint:={arguments.checkpoint}", f"device:={arguments.device}",
+        )  # fmt: skip
+        _until_running(witness)
+        report = _soak(witness, arguments)
+    text = json.dumps(report, indent=2, ensure_ascii=False)
+    (arguments.out / "report.json").write_text(text + "\n", encoding="utf-8")
+    print(text)
+    return 0 if report["passed"] else 1
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser("python -m kuavo_deploy.soak", description=__doc__)
+    parser.add_argument("checkpoint", type=lambda text: Path(text).resolve())
+    parser.add_argument("--seconds", type=float, default=600.0)
+    parser.add_argument("--every", type=float, default=15.0, help="between switches [s]")
+    parser.add_argument("--out", type=lambda text: Path(text).resolve(), required=True)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--width", type=int, default=160, help="of the simulated images [px]")
+    parser.add_argument("--height", type=int, default=120, help="of the simulated images [px]")
+    return parser.parse_args()
+
+
+def _until_running(witness: Witness) -> None:
+    end = time.monotonic() + LOADING
+    while witness.state != "run":
+        if time.monotonic() > end:
+            raise SystemExit(f"it does not run: {witness.states[-3:]}")
+        time.sleep(0.1)
+
+
+def _soak(witness: Witness, arguments: argparse.Namespace) -> dict[str, Any]:
+    rng = np.random.default_rng(0)
+    tasks = [task.name for task in load_tasks().values()]
+    say = rospy.ServiceProxy(names.SET_INSTRUCTION, kuavo_msgs("srv").SetString)
+    began, before = time.monotonic(), _memory()
+    end, switches, refused = began + arguments.seconds, [], []
+    while time.monotonic() < end:
+        time.sleep(min(arguments.every, max(end - time.monotonic(), 0.0)))
+        asked = time.monotonic()
+        answer = say(str(rng.choice(tasks)))
+        switches.append(time.monotonic() - asked)
+        if not answer.success:
+            refused.append(answer.message)
+        if witness.state in ("fault", "disabled"):
+            # what an operator would do, and the report tells
+            for service in (names.RESET_FAULT, names.ENABLE):
+                rospy.ServiceProxy(service, Trigger)()
+    return {
+        "seconds": round(time.monotonic() - began, 1),
+        "memory [MiB]": {"at first": before, "at last": _memory()},
+        "switches": {
+            "number": len(switches), "not acknowledged": refused,
+            "acknowledged within [s]": {
+                "p50": round(float(np.median(switches)), 4), "max": round(max(switches), 4),
+            },
+        },
+        **_verdict(witness, refused),
+    }  # fmt: skip
+
+
+def _memory() -> dict[str, float]:
+    master = rosgraph.Master(rospy.get_name())
+    sizes = {}
+    for node in NODES:
+        pid = xmlrpc.client.ServerProxy(master.lookupNode(node)).getPid(rospy.get_name())[2]  # type: ignore[index]
+        sizes[node] = round(resident(int(pid)), 1)  # type: ignore[arg-type]
+    return sizes
+
+
+def _verdict(witness: Witness, refused: list[str]) -> dict[str, Any]:
+    limits = load_limits(45, configs_root() / "robot")
+    gap = load_settings(configs_root() / "deploy" / "executor.yaml").gap
+    times, arms = witness.commands()
+    parts = streams(times, arms, gap)
+    rates = [shares(part, limits) for part in parts]
+    worst = {name: round(max(rate[name] for rate in rates), 4) for name in rates[0]}
+    excess = max(outside(part, limits) for part in parts)
+    holds = witness.holds(time.monotonic() - witness.began)
+    faults = [hold for hold in holds if hold["state"] == "fault"]
+    return {
+        "commands": len(times),
+        "streams": len(parts),
+        "largest rate as a share of its limit": worst,
+        "outside the position limits [rad]": round(excess, 6),
+        "holds and faults": holds,
+        "diagnostics, how often each level": witness.levels,
+        "figures": witness.figures,
+        "passed": not faults and not refused and excess <= 1e-6 and max(worst.values()) <= 1.0,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
