@@ -52,7 +52,7 @@ def offline(
     batch: Annotated[int, typer.Option(min=1, help="Frames per forward pass.")] = 16,
     seed: Annotated[int, typer.Option(help="Of all noise; 0 is the training's own.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")] = "auto",
-    dtype: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
+    dtype: Annotated[str, typer.Option(help="float32, bfloat16, or int8 (on a CPU).")] = "float32",
     allow_seen: Annotated[
         bool, typer.Option("--allow-seen", help="Score episodes that were trained on, too.")
     ] = False,

@@ -11,12 +11,15 @@ import torch
 from torch import Tensor
 
 from kuavo_cli.errors import UserError
-from kuavo_deploy.robot.topics import ACTION_FEATURE
+from kuavo_deploy.robot.topics import ACTION_FEATURE, STATE_FEATURE
+from kuavo_eval.offline.episodes import Images
 from kuavo_eval.offline.frames import FrameBatch
 from kuavo_train.checkpoint.processors import tokenizer_of
 from kuavo_train.checkpoint.reader import Checkpoint, load, open_checkpoint
+from kuavo_train.engine.engine import Engine
+from kuavo_train.engine.samplers import INT8, TOKEN_MASK, TOKENS
 from kuavo_train.errors import TrainingError
-from kuavo_train.policy.action_space import recorded_dims, to_unified
+from kuavo_train.policy.action_space import UNIFIED_DIM, recorded_dims, to_unified
 from kuavo_train.policy.flow_loss import Draws, FlowLoss, counted_elements, draw
 from kuavo_train.policy.preprocessing import TASK, check_instruction_length, stacked
 
@@ -54,7 +57,7 @@ class CheckpointPolicy:
         checkpoint: opened and verified.
         label: its name in the report.
         device: `auto` (the GPU where there is one), `cpu`, `cuda`, ….
-        dtype: float32 or bfloat16.
+        dtype: float32, bfloat16, or int8 (on a CPU).
     """
 
     def __init__(
@@ -67,8 +70,11 @@ class CheckpointPolicy:
         self.instructions = {task.name: task.instruction for task in tasks}
         self.trained = {key for task in tasks for key in task.trained.values()}
         self.held_out = {key for task in tasks for key in task.held_out.values()}
-        self._loaded = load(checkpoint, None if device == "auto" else device, dtype)
+        chosen = None if device == "auto" else device
+        self._loaded = load(checkpoint, chosen, "float32" if dtype == INT8 else dtype)
         self._policy = self._loaded.policy.eval()
+        self._engine = Engine(self._policy, dtype)
+        self._seen: tuple[tuple[Images, ...], list[str]] | None = None
         self._loss = FlowLoss(self._policy).eval()
         config = self._policy.config
         self.chunk_size = int(config.chunk_size)
@@ -81,12 +87,18 @@ class CheckpointPolicy:
 
     @torch.no_grad()
     def predict(self, batch: FrameBatch, texts: Sequence[str], sample: int) -> np.ndarray:
-        """See `OfflinePolicy`."""
-        self._policy.reset()
-        chunk = self._policy.predict_action_chunk(
-            self._prepared(batch, texts), noise=self._noise(batch, sample).to(self._device)
-        )
-        actions: Tensor = self._loaded.postprocessor(chunk.to(torch.float32))
+        """See `OfflinePolicy`; by the engine that drives the robot.
+
+        The same images and texts as in the call before are not looked at again: another draw of
+        noise or another joint state costs only the denoising.
+        """
+        prepared = self._prepared(batch, texts)
+        if self._seen is None or self._seen[0] is not batch.images or self._seen[1] != list(texts):
+            pixels = torch.stack([prepared[camera] for camera in self._cameras], dim=1)
+            self._engine.see(pixels, prepared[TOKENS], prepared[TOKEN_MASK])
+            self._seen = (batch.images, list(texts))
+        chunk = self._engine.act(prepared[STATE_FEATURE], self._noise(batch, sample))
+        actions: Tensor = self._loaded.postprocessor(chunk[..., :UNIFIED_DIM].to(torch.float32))
         return actions.cpu().double().numpy()
 
     @torch.no_grad()
@@ -106,7 +118,7 @@ class CheckpointPolicy:
 
     def _prepared(
         self, batch: FrameBatch, texts: Sequence[str], target: Tensor | None = None
-    ) -> dict[str, object]:
+    ) -> dict[str, Tensor]:
         """The one preprocessing of training, evaluation and the robot."""
         samples = batch.observations(self._cameras, self._size)
         for n, (sample, text) in enumerate(zip(samples, texts, strict=True)):
@@ -116,7 +128,7 @@ class CheckpointPolicy:
             sample[TASK] = text
             if target is not None:
                 sample[ACTION_FEATURE] = target[n]
-        prepared: dict[str, object] = self._loaded.preprocessor(stacked(samples))
+        prepared: dict[str, Tensor] = self._loaded.preprocessor(stacked(samples))
         if target is None:
             prepared.pop(ACTION_FEATURE, None)
         return prepared

@@ -97,12 +97,7 @@ class Prober:
         if self._options.has(parts.LANGUAGE):
             self._language(found, policy, samples, recorded, valid)
         if self._options.has(parts.MODALITIES):
-            for name, change in self._changes.items():
-                blinded = [
-                    change(batch, rows)
-                    for batch, rows in zip(self._batches, self._rows, strict=True)
-                ]
-                chunks = self._predicted(policy, own, 0, blinded)
+            for name, chunks in self._blinded(policy, own).items():
                 found.finite &= bool(np.isfinite(chunks).all())
                 found.ablated[name] = frame_errors(chunks, recorded, valid, self._spread)
         return found
@@ -144,22 +139,30 @@ class Prober:
             found.by_noise = moved_by(samples[1:], own, scale)
 
     def _samples(self, policy: OfflinePolicy, own: str) -> np.ndarray:
-        drawn = self._options.samples if repeats(self._options) else 1
-        return np.stack([self._predicted(policy, own, sample) for sample in range(drawn)])
+        """Shape (K, N, T, 20); batch by batch, so that a policy need not look K times."""
+        drawn = range(self._options.samples if repeats(self._options) else 1)
+        parts = [
+            np.stack([self._run(policy, batch, own, sample) for sample in drawn])
+            for batch in self._batches
+        ]
+        return np.concatenate(parts, axis=1)
 
-    def _predicted(
-        self,
-        policy: OfflinePolicy,
-        text: str,
-        sample: int,
-        batches: Sequence[FrameBatch] | None = None,
-    ) -> np.ndarray:
+    def _blinded(self, policy: OfflinePolicy, own: str) -> dict[str, np.ndarray]:
+        """Chunks after each change, shape (N, T, 20)."""
+        found: dict[str, list[np.ndarray]] = {name: [] for name in self._changes}
+        for batch, rows in zip(self._batches, self._rows, strict=True):
+            for name, change in self._changes.items():
+                found[name].append(self._run(policy, change(batch, rows), own, 0))
+        return {name: np.concatenate(chunks) for name, chunks in found.items()}
+
+    def _predicted(self, policy: OfflinePolicy, text: str, sample: int) -> np.ndarray:
         """Chunks of all probe frames, shape (N, T, 20)."""
-        found = []
-        for batch in batches or self._batches:
-            found.append(checked(policy, batch, [text] * len(batch), sample))
-            self._advance(len(batch), policy.label)
-        return np.concatenate(found)
+        return np.concatenate([self._run(policy, batch, text, sample) for batch in self._batches])
+
+    def _run(self, policy: OfflinePolicy, batch: FrameBatch, text: str, sample: int) -> np.ndarray:
+        chunks = checked(policy, batch, [text] * len(batch), sample)
+        self._advance(len(batch), policy.label)
+        return chunks
 
     def _recorded(self, steps: int) -> tuple[np.ndarray, np.ndarray]:
         pairs = [batch.recorded(steps) for batch in self._batches]

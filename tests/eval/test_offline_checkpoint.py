@@ -87,6 +87,29 @@ def test_a_batch_predicts_what_single_frames_do(batch, checkpoint, policy):
         np.testing.assert_allclose(chunks[n], alone.numpy(), atol=1e-5)
 
 
+def test_what_was_seen_is_not_looked_at_again_and_changes_nothing(batch, policy, monkeypatch):
+    """Another draw or another joint state: the same numbers as from a policy that looks again."""
+    told = [WEIGHING.instruction] * 4
+    changed = batch.with_states(batch.states + 0.1)
+    looked = []
+    for run in ((batch, told, 1), (changed, told, 0), (batch, ["other"] * 4, 0)):
+        policy._seen = None
+        looked.append(policy.predict(*run))
+    seen: list[int] = []
+    real = policy._engine.see
+    monkeypatch.setattr(policy._engine, "see", lambda *a: (seen.append(1), real(*a)))
+    policy._seen = None
+    again = [policy.predict(*run) for run in ((batch, told, 1), (changed, told, 0))]
+    assert len(seen) == 1
+    again.append(policy.predict(batch, ["other"] * 4, 0))
+    assert len(seen) == 2
+    for one, other in zip(looked, again, strict=True):
+        np.testing.assert_array_equal(one, other)
+    black = [{name: np.zeros_like(i) for name, i in images.items()} for images in batch.images]
+    policy.predict(batch.with_images(black, list(black[0])), ["other"] * 4, 0)
+    assert len(seen) == 3
+
+
 def test_noise_belongs_to_the_frame_and_the_sample(batch, policy):
     told = [WEIGHING.instruction] * 4
     first = policy.predict(batch, told, 0)
@@ -158,8 +181,8 @@ def test_another_robot_damage_and_nothing_there(checkpoint, tmp_path):
         open_policies([tmp_path / "nowhere"], "cpu", "float32")
     with pytest.raises(UserError, match="trained for another robot"):
         open_policies([_of_another_robot(checkpoint, tmp_path / "other")], "cpu", "float32")
-    with pytest.raises(UserError, match="unknown dtype 'int8'"):
-        open_policies([checkpoint], "cpu", "int8")
+    with pytest.raises(UserError, match="unknown dtype 'float16'"):
+        open_policies([checkpoint], "cpu", "float16")
 
 
 def _of_another_robot(checkpoint: Path, folder: Path) -> Path:
