@@ -22,6 +22,24 @@ GLOSSARY = {
     "normalized error": "Mean distance between predicted and recorded action, as part of the "
     "range that the task's demonstrations use (5 % to 95 % quantile), averaged over joints.",
     "skill": "1 is perfect; 0 is no better than not moving; below 0 is worse than not moving.",
+    "precision": "Part of the predicted hand events that the demonstrator made, too.",
+    "recall": "Part of the demonstrator's hand events that the policy predicted.",
+    "F1": "Precision and recall in one number (their harmonic mean): 100 % is every event, and no "
+    "other.",
+    "hands F1": "How well the hands open and close when the demonstrator's did (within 0.3 s): "
+    "100 % is every event, and no other.",
+    "lag": "Positive: the policy is late; negative: early.",
+    "chatter": "A hand that closes and opens again at once, though the demonstrator's did not.",
+    "sensitivity": "How far another instruction moves the actions, as a multiple of what another "
+    "draw of noise does. 0: words change nothing.",
+    "own instruction fits best": "Part of the frames on which the right instruction gives the "
+    "smallest error of all instructions; a policy that ignores words is at chance.",
+    "spread": "How far several draws of noise lead apart (standard deviation).",
+    "best draw": "Error of the best of several draws: low where one of them is right.",
+    "SPARC, change": "Smoothness by the length of the speed's spectrum; below 0 is jerkier than "
+    "the demonstration.",
+    "LDLJ, change": "Smoothness by the jerk of the movement (logarithm); below 0 is jerkier than "
+    "the demonstration.",
     "validation loss": "The flow-matching loss of training, on episodes held out from it, with "
     "fixed noise. Comparable between checkpoints, without a unit.",
     "offline": "Scored on recordings: no robot moved.",
