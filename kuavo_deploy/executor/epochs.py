@@ -6,18 +6,24 @@ an announcement that was overtaken by a newer one of the same session is recogni
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
+from typing import NamedTuple, Sequence
+
+from kuavo_deploy.robot.layout import ARM_DOF
 
 
 class Announcement(NamedTuple):
     """A switch: from now on only plans of `epoch` count.
 
     task: name of a known task, or '' for free text. instruction: what the policy is told.
+    start: where its demonstrations began, 14 arm positions [rad], left then right; empty when the
+    policy does not know.
     """
 
     epoch: str
     task: str
     instruction: str
+    start: tuple[float, ...] = ()
 
     @property
     def label(self) -> str:
@@ -47,6 +53,7 @@ class Epochs:
             EpochError: it is malformed, older than the current one of its session, or of a
                 session that another has replaced (a process that was stopped and woke up).
         """
+        _check_start(announcement.start)
         session, number = parse_epoch(announcement.epoch)
         if self.current is not None:
             current_session, current_number = parse_epoch(self.current.epoch)
@@ -65,6 +72,11 @@ class Epochs:
     def is_current(self, epoch: str) -> bool:
         """Does a plan of `epoch` count?"""
         return self.current is not None and epoch == self.current.epoch
+
+
+def _check_start(start: Sequence[float]) -> None:
+    if len(start) not in (0, 2 * ARM_DOF) or not all(map(math.isfinite, start)):
+        raise EpochError(f"a start posture has {2 * ARM_DOF} finite numbers, got {start}")
 
 
 def parse_epoch(epoch: str) -> tuple[str, int]:

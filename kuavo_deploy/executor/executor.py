@@ -42,7 +42,8 @@ class Executor:
     Args:
         settings: see there. limits: of the robot. clock: now [s], the clock of the stamps.
         hands_topic: named in reasons.
-        start_postures: arms, shape (14,) [rad], by task; a task without one starts where it is.
+        start_postures: arms, shape (14,) [rad], by task, where the policy does not tell; a task
+            without one starts where it is.
         shadow: commands are computed but nobody follows them, so nothing is compared with them.
         on_change: called with (old state, new state, reason) after every change.
 
@@ -221,7 +222,13 @@ class Executor:
 
     def _start_posture(self) -> np.ndarray | None:
         current = self.epochs.current
-        return None if current is None else self._postures.get(current.task)
+        if current is None:
+            return None
+        start = np.array(current.start)
+        # what a checkpoint says of its training data counts, unless it is of another robot
+        if len(start) and self.stream.soft.excess(start) <= self.settings.reach_tolerance:
+            return start
+        return self._postures.get(current.task)
 
     def health(self) -> Finding:
         """State, rate, ages of the joints and of the plan in force."""

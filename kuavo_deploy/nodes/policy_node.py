@@ -18,6 +18,7 @@ import secrets
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from kuavo_deploy.policy.observations import Observation, ObservationBuffer
 from kuavo_deploy.policy.planner import Outcome, Planner
 from kuavo_deploy.policy.policies import TrainedPolicy
 from kuavo_deploy.policy.settings import PolicySettings, load_policy_settings
+from kuavo_deploy.policy.starts import start_postures
 from kuavo_deploy.policy.switchboard import Switchboard
 from kuavo_deploy.robot import topics
 from kuavo_deploy.robot.end_effectors import get_end_effector
@@ -58,10 +60,15 @@ class PolicyNode:
     """Wires topics to the buffer, the switchboard and the planner.
 
     Args:
-        policy: loaded. settings: see there. device: to be reported.
+        policy: loaded. settings: see there. starts: see `start_postures`.
     """
 
-    def __init__(self, policy: TrainedPolicy, settings: PolicySettings) -> None:
+    def __init__(
+        self,
+        policy: TrainedPolicy,
+        settings: PolicySettings,
+        starts: Mapping[str, tuple[float, ...]],
+    ) -> None:
         self._effector = get_end_effector(
             rospy.get_param("~end_effector", "lejuclaw"), rospy.get_param("~claw_closed_at", 100)
         )
@@ -72,7 +79,7 @@ class PolicyNode:
         self._acknowledgements: list[str] = []
         self._wake = threading.Event()
         instructions = Instructions(load_tasks(), settings.instructions, policy.instructions)
-        self._switchboard = Switchboard(instructions, secrets.token_hex(4))
+        self._switchboard = Switchboard(instructions, secrets.token_hex(4), starts)
         self._planner = Planner(
             with_freed_memory(policy), CONTINUATIONS[settings.continuation](), self._look, decode,
             lambda: self._switchboard.current, rospy.get_time, settings.planner,
@@ -244,7 +251,7 @@ def main() -> int:
             settings.engine, settings.threads,
         )  # fmt: skip
         rospy.loginfo(f"loaded on {policy.device}, cameras {', '.join(policy.cameras)}")
-        node = PolicyNode(policy, settings)
+        node = PolicyNode(policy, settings, start_postures(checkpoint))
         # a respawned node goes on with what was said last, not with what was launched
         launched = rospy.get_param("~instruction", "") or rospy.get_param("~task")
         node.say(rospy.get_param("~said", launched))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping, Sequence
 
 from kuavo_deploy.executor.epochs import Announcement
 from kuavo_deploy.policy.instructions import Instructions
@@ -14,10 +15,17 @@ class Switchboard:
     Args:
         instructions: understands what is said.
         session: drawn anew by every process.
+        starts: where each task's demonstrations began, 14 arm positions [rad].
     """
 
-    def __init__(self, instructions: Instructions, session: str) -> None:
+    def __init__(
+        self,
+        instructions: Instructions,
+        session: str,
+        starts: Mapping[str, Sequence[float]] | None = None,
+    ) -> None:
         self._instructions, self._session = instructions, session
+        self._starts = dict(starts or {})
         self._lock = threading.Lock()
         self._number = 0
         self._current: Announcement | None = None
@@ -41,5 +49,6 @@ class Switchboard:
                 return current
             self._number += 1
             epoch = f"{self._session}:{self._number}"
-            self._current = Announcement(epoch, instruction.task, instruction.text)
+            start = tuple(self._starts.get(instruction.task, ()))
+            self._current = Announcement(epoch, instruction.task, instruction.text, start)
             return self._current

@@ -69,12 +69,13 @@ def announcement(message: String) -> Announcement:
     """
     try:
         content = json.loads(message.data)
-        fields = [content[name] for name in Announcement._fields]
-    except (ValueError, KeyError, TypeError) as error:
+        epoch, task, instruction = (content[n] for n in ("epoch", "task", "instruction"))
+        start = tuple(float(number) for number in content.get("start", ()))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise EpochError(f"an announcement is not understood: {error!r}") from error
-    if not all(isinstance(field, str) for field in fields):
+    if not all(isinstance(text, str) for text in (epoch, task, instruction)):
         raise EpochError("an announcement's fields are not text")
-    return Announcement(*fields)
+    return Announcement(epoch, task, instruction, start)
 
 
 def odometry(message: OdometryMessage) -> Odometry:

@@ -20,6 +20,8 @@ class TaskRecord:
 
     trained, held_out: episode indices → SHA-256 of their states and actions, so that an
     evaluation recognizes an episode wherever the dataset lies and however it is numbered.
+    start: where the training episodes began, the median of their first states, 16 numbers; the
+    robot goes there before it executes the task. Empty: not known.
     """
 
     id: int
@@ -29,6 +31,7 @@ class TaskRecord:
     data_root: str
     trained: dict[str, str] = field(default_factory=dict)
     held_out: dict[str, str] = field(default_factory=dict)
+    start: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

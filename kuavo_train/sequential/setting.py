@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from kuavo_deploy.robot.version import load_limits
 from kuavo_train.checkpoint.manifest import TaskRecord
@@ -149,9 +151,19 @@ def task_records(
                 str(table.root),
                 trained,
                 {str(e): table.hashes[e] for e in split.held_out},
+                start_posture(table, split.held_out),
             )
         )
     return records
+
+
+def start_posture(table: EpisodeTable, held_out: Sequence[int]) -> list[float]:
+    """The median of the training episodes' first states, 16 numbers."""
+    first = table.starts[[e for e in table.episodes if e not in set(held_out)]]
+    if not len(first):
+        return []
+    median = np.median(np.asarray(table.states[first], dtype=np.float64), axis=0)
+    return [round(float(number), 5) for number in median]
 
 
 def package_versions() -> dict[str, str]:

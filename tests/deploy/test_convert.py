@@ -57,7 +57,11 @@ def test_a_chunk_survives_its_message() -> None:
 def test_an_announcement_survives_its_message_and_a_strange_one_is_refused() -> None:
     said = Announcement("s:1", "weighing", "快递袋 \"称重\"")
     assert convert.announcement(convert.announcement_message(said)) == said
-    for text in ("", "[]", "{}", '{"epoch": 1, "task": "", "instruction": ""}'):
+    begun = said._replace(start=tuple(0.1 * i for i in range(14)))
+    assert convert.announcement(convert.announcement_message(begun)) == begun
+    wrong = [f'{{"epoch": "s:1", "task": "", "instruction": "", "start": {start}}}'
+             for start in ('["x"]', "1", "null", "[[1]]")]  # fmt: skip
+    for text in ("", "[]", "{}", '{"epoch": 1, "task": "", "instruction": ""}', *wrong):
         with pytest.raises(EpochError):
             convert.announcement(String(text))
 

@@ -550,6 +550,35 @@ def test_a_switch_on_the_way_to_the_start_goes_to_the_new_task_s_start() -> None
     assert_bounded(world.streams()[0], LIMITS)
 
 
+def announced(world: World, start: tuple[float, ...]) -> None:
+    world.number += 1
+    world.executor.on_announcement(Announcement(world.epoch, "weighing", "weigh it", start))
+
+
+def test_the_start_that_the_checkpoint_knows_counts_before_the_configured_one() -> None:
+    world = World(postures={"weighing": MIDDLE - 0.3})
+    announced(world, tuple(MIDDLE + 0.2))
+    world.executor.enable(move_to_start=True)
+    world.run(4.0)
+    assert world.state == "ready"
+    assert np.abs(world.arms - (MIDDLE + 0.2)).max() < 0.02
+
+
+@pytest.mark.parametrize("start", [(), tuple(np.rad2deg(MIDDLE + 1.0))])
+def test_without_one_or_with_another_robot_s_the_configured_start_counts(start: tuple) -> None:
+    world = World(postures={"weighing": MIDDLE - 0.3})
+    announced(world, start)
+    world.executor.enable(move_to_start=True)
+    world.run(4.0)
+    assert np.abs(world.arms - (MIDDLE - 0.3)).max() < 0.02
+
+
+@pytest.mark.parametrize("start", [(0.0,) * 13, (np.nan,) * 14, (np.inf,) * 14])
+def test_an_announcement_with_a_start_that_is_none_is_refused(start: tuple) -> None:
+    with pytest.raises(EpochError, match="start posture"):
+        announced(World(), start)
+
+
 def test_a_switch_on_the_way_to_a_task_without_a_start_stays_where_it_can_stop() -> None:
     world = World(postures={"weighing": MIDDLE + 0.3})
     world.switch("weighing")

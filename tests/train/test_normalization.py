@@ -68,6 +68,22 @@ def test_statistics_come_from_training_episodes_only(trained, recorded, tasks):
     assert from_data(used).hash == manifest.normalization_hash
 
 
+def test_start_postures_are_those_of_the_training_episodes(trained, recorded, tasks):
+    run, _ = trained
+    checkpoint = run.output / STAGES[3] / "best"
+    from kuavo_deploy.policy.starts import start_postures
+    from kuavo_train.episodes.table import open_table
+
+    starts = start_postures(checkpoint)
+    for record_ in open_checkpoint(checkpoint).manifest.lineage.tasks:
+        table = open_table(tasks[record_.name], recorded / record_.name, tasks, 10)
+        first = [table.starts[e] for e in table.episodes if str(e) not in record_.held_out]
+        median = np.median(table.states[first], axis=0)
+        np.testing.assert_allclose(record_.start, median, atol=1e-5)
+        arms = [*range(7), *range(8, 15)]
+        np.testing.assert_allclose(starts[record_.name], median[arms], atol=1e-5)
+
+
 def test_limits_need_no_data_and_cover_the_robot():
     limits = load_limits(45, REPOSITORY / "configs" / "robot")
     statistics = from_limits(limits, workspace=4.0)
