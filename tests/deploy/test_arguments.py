@@ -98,7 +98,7 @@ def test_the_policy_s_settings_that_ship_load_and_wrong_ones_are_named(
     for text, said in (
         ("continuation: magic", "choose from blend, rtc"),
         ("instructions: any", "choose from known, nearest, free"),
-        ("dtype: int8", "choose from float32, bfloat16"),
+        ("dtype: float16", "choose from float32, bfloat16, int8"),
         ("intervall: 1", "unknown intervall"),
         ("interval: 0", "interval must be in"),
         ("observations: {max_age: {hands: -1}}", "max_age of hands must be in"),

@@ -170,7 +170,7 @@ def test_recordings_are_compared_episode_by_episode(tmp_path: Path) -> None:
     assert row["p"] == pytest.approx(2 / 2**10)
     assert row["decision"] == "A" and row["difference"]["high"] < 0
     assert document["verdict"]["text"].startswith(
-        "A is better at weighing: normalized error 16.0\u00a0% against 17.0\u00a0%, p = 0.0039"
+        "A is better at weighing: normalized error 16\u00a0% against 17\u00a0%, p = 0.0039"
     )
 
 
