@@ -32,6 +32,8 @@ from kuavo_deploy.safety.states import SILENT, Answer, State, Supervisor
 from kuavo_deploy.safety.stream import ArmStream
 from kuavo_deploy.safety.tracking import TrackingMonitor
 
+MAX_REASON = 200
+"""Characters of somebody else's reason."""
 _NO_TIME = 1e-4
 """Ticks closer than this are one [s] (the simulation's clock goes on in steps)."""
 
@@ -98,6 +100,10 @@ class Executor:
         if self._on_change is not None:
             self._on_change(old, new, reason)
 
+    def now(self) -> float:
+        """The time of its clock [s]."""
+        return self._clock()
+
     # what comes in
 
     def on_joints(self, position: Sequence[float], velocity: Sequence[float], stamp: float) -> None:
@@ -158,9 +164,10 @@ class Executor:
         return None
 
     def _stop_on_request(self, raw: RawPlan, now: float) -> None:
-        """An empty plan: the policy says that it has none, e.g. a camera is gone."""
+        """An empty plan: the policy says that it has none, e.g. a camera is gone; names say why."""
         if self.epochs.is_current(raw.epoch):
-            self.supervisor.hold(now, "the policy stopped")
+            why = " ".join("".join(map(str, raw.names))[:MAX_REASON].split())
+            self.supervisor.hold(now, f"the policy stopped: {why or 'it does not say why'}")
 
     # the operator
 

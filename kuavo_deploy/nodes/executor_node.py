@@ -6,7 +6,8 @@ Subscribes: /kuavo_policy/plan, /kuavo_policy/epoch, /sensors_data_raw, the end 
 who else publishes there).
 Publishes: /kuavo_arm_traj, the end effector's command, /cmd_pose_world, and for recordings
 /kuavo_arm_traj_synced and /cmd_pose_world_synced (all of these below /kuavo_executor/shadow in
-shadow), /kuavo_policy/task (latched), /kuavo_executor/state (latched), /diagnostics.
+shadow), /kuavo_policy/task (latched), /kuavo_executor/state (latched), /kuavo_executor/taken,
+/diagnostics.
 Services: /kuavo_executor/enable, disable, reset_fault (Trigger), pause (SetBool).
 Private parameters: configs, config, robot_version, end_effector, claw_closed_at, auto_enable,
 move_to_start, shadow, and any setting of `ExecutorSettings` under `settings/`.

@@ -2,7 +2,8 @@
 """The policy node: keeps the newest observation, runs the policy, publishes action chunks.
 
 Subscribes: the cameras that the checkpoint needs, /sensors_data_raw, the end effector's state,
-/kuavo_policy/instruction, /kuavo_policy/task (the executor's acknowledgement).
+/kuavo_policy/instruction; of the executor: /kuavo_policy/task (its acknowledgement),
+/kuavo_executor/taken, /kuavo_executor/state.
 Publishes: /kuavo_policy/plan, /kuavo_policy/epoch (latched), /kuavo_policy/refused, /diagnostics.
 Service: /kuavo_policy/set_instruction (kuavo_msgs/SetString).
 Private parameters: checkpoint, task, instruction, device, end_effector, configs, config, and any
@@ -31,6 +32,7 @@ from trajectory_msgs.msg import JointTrajectory
 from kuavo_deploy.executor.epochs import Announcement
 from kuavo_deploy.policy.continuation import CONTINUATIONS, Chunk
 from kuavo_deploy.policy.decoding import decode
+from kuavo_deploy.policy.executed import Executed
 from kuavo_deploy.policy.instructions import InstructionRefused, Instructions
 from kuavo_deploy.policy.memory import with_freed_memory
 from kuavo_deploy.policy.observations import Observation, ObservationBuffer
@@ -47,6 +49,7 @@ from kuavo_deploy.ros.diagnostics import diagnostics, figures_text
 from kuavo_deploy.ros.master import UNREACHABLE, MasterLink
 from kuavo_deploy.safety import health
 from kuavo_deploy.safety.health import Level
+from kuavo_deploy.safety.states import State
 from kuavo_train.errors import TrainingError
 from kuavo_train.tasks import load_tasks
 
@@ -80,9 +83,10 @@ class PolicyNode:
         self._wake = threading.Event()
         instructions = Instructions(load_tasks(), settings.instructions, policy.instructions)
         self._switchboard = Switchboard(instructions, secrets.token_hex(4), starts)
+        self._executed = Executed(confirmed=True)
         self._planner = Planner(
             with_freed_memory(policy), CONTINUATIONS[settings.continuation](), self._look, decode,
-            lambda: self._switchboard.current, rospy.get_time, settings.planner,
+            lambda: self._switchboard.current, rospy.get_time, settings.planner, self._executed,
         )  # fmt: skip
         self._stopped_for = ""
         self._plan = rospy.Publisher(names.PLAN, JointTrajectory, queue_size=2, tcp_nodelay=True)
@@ -107,6 +111,8 @@ class PolicyNode:
         rospy.Subscriber(self._effector.state_topic, hands, self._on_hands, queue_size=1)
         rospy.Subscriber(names.INSTRUCTION, String, self._on_instruction, queue_size=10)
         rospy.Subscriber(names.TASK, String, self._on_acknowledgement, queue_size=10)
+        rospy.Subscriber(names.TAKEN, String, self._on_taken, queue_size=10, tcp_nodelay=True)
+        rospy.Subscriber(names.STATE, String, self._on_state, queue_size=10)
 
     # observations
 
@@ -175,6 +181,16 @@ class PolicyNode:
             return answer(success=False, message=f"{label}: the executor does not acknowledge it")
         return answer(success=True, message=label)
 
+    def _on_taken(self, message: String) -> None:
+        try:
+            self._executed.taken(*convert.taken(message))
+        except ValueError as error:
+            rospy.logwarn_throttle(5.0, f"{names.TAKEN}: {error}")
+
+    def _on_state(self, message: String) -> None:
+        if not message.data.startswith(State.RUN.value):
+            self._executed.forget()
+
     def _on_acknowledgement(self, message: String) -> None:
         with self._acknowledged:
             self._acknowledgements.append(message.data)
@@ -204,7 +220,7 @@ class PolicyNode:
         if reason and reason != self._stopped_for:
             rospy.logwarn_throttle(1.0, f"no plan: {reason}")
         if not self._stopped_for and current is not None:
-            self._plan.publish(convert.plan_message(current.epoch, rospy.get_time(), 0.1, []))
+            self._plan.publish(convert.stop_message(current.epoch, rospy.get_time(), reason))
         self._stopped_for = reason
 
     def _watch(self) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from kuavo_deploy.executor.epochs import Announcement
 from kuavo_deploy.policy.continuation import Chunk, Continuation
+from kuavo_deploy.policy.executed import Executed
 from kuavo_deploy.policy.figures import PlannerFigures
 from kuavo_deploy.policy.observations import NotReady, Observation
 from kuavo_deploy.policy.policies import ChunkPolicy
@@ -61,6 +62,7 @@ class Planner:
         decode: JPEG bytes and a name → uint8 RGB (H, W, 3), as for the recordings.
         instruction: what is in force; asked again after the inference.
         clock: of the stamps [s].
+        executed: told by the executor what it took; without one every chunk counts as taken.
     """
 
     def __init__(
@@ -72,12 +74,14 @@ class Planner:
         instruction: Callable[[], Announcement | None],
         clock: Callable[[], float],
         settings: PlannerSettings,
+        executed: Executed | None = None,
     ) -> None:
         self.figures = PlannerFigures()
         self._policy, self._continuation = policy, continuation
         self._look, self._decode = look, decode
         self._instruction, self._clock, self._settings = instruction, clock, settings
-        self._previous: Chunk | None = None
+        self._executed = Executed() if executed is None else executed
+        self._planned: Chunk | None = None
         self._errors = 0
         self._seen_at = clock()
         self._reason = "starting"
@@ -107,7 +111,7 @@ class Planner:
             return self._blind(str(problem), began)
         except Exception as error:  # a policy may fail in any way; the robot then holds
             self._errors += 1
-            self._previous = None
+            self._executed.forget()
             wait = min(self._settings.retry * 2 ** (self._errors - 1), self._settings.max_retry)
             return self._stopped(f"{type(error).__name__}: {error}", wait, stop=True)
         self._errors = 0
@@ -115,14 +119,15 @@ class Planner:
         return self._handed_over(chunk, observation, began)
 
     def _has_planned_from(self, observation: Observation, announcement: Announcement) -> bool:
-        previous = self._current_previous(announcement)
-        return previous is not None and observation.stamp <= previous.stamp
+        planned = self._planned
+        same = planned is not None and planned.epoch == announcement.epoch
+        return planned is not None and same and observation.stamp <= planned.stamp
 
     def _blind(self, problem: str, now: float) -> Outcome:
         # a late image is no reason to stop: the plan in execution has its own maximum age
         lasting = now - self._seen_at > self._settings.patience
         if lasting:
-            self._previous = None
+            self._executed.forget()
         return self._stopped(problem, 0.02, stop=lasting)
 
     def _infer(self, observation: Observation, announcement: Announcement) -> Chunk:
@@ -132,8 +137,8 @@ class Planner:
         }
         features[topics.STATE_FEATURE] = observation.state.astype(np.float32)
         sampling = self._continuation.sampling(
-            self._policy, self._current_previous(announcement), observation.stamp,
-            self.figures.latency,
+            self._policy, self._executed.newest(announcement.epoch), observation.stamp,
+            self._executed.delay,
         )  # fmt: skip
         actions = np.asarray(
             self._policy.plan({**features, "task": announcement.instruction}, sampling)
@@ -144,11 +149,6 @@ class Planner:
             raise ValueError("the policy gave numbers that are not finite")
         return Chunk(announcement.epoch, observation.stamp, self._settings.step, actions)
 
-    def _current_previous(self, announcement: Announcement) -> Chunk | None:
-        if self._previous is None or self._previous.epoch != announcement.epoch:
-            return None
-        return self._previous
-
     def _handed_over(self, chunk: Chunk, observation: Observation, began: float) -> Outcome:
         now = self._clock()
         current = self._instruction()
@@ -156,13 +156,12 @@ class Planner:
             self.figures.abandoned += 1
             return Outcome(None, "the instruction changed meanwhile", 0.0)
         if now >= chunk.times[-1]:
-            self._previous = None
+            self._executed.forget()
             return self._stopped("inference takes longer than a chunk lasts", 0.0, stop=True)
-        previous = self._previous
-        overlap = None
-        if previous is not None and previous.epoch == chunk.epoch:
-            overlap = max(float(previous.times[-1]) - now, 0.0)
-        self._previous, self._reason = chunk, ""
+        previous = self._executed.newest(chunk.epoch)
+        overlap = None if previous is None else max(float(previous.times[-1]) - now, 0.0)
+        self._executed.handed_over(chunk, now)
+        self._planned, self._reason = chunk, ""
         self._duration = len(chunk.actions) * chunk.step
         skew = max(observation.skews.values(), default=0.0)
         self.figures.planned(now - chunk.stamp, now - began, overlap, skew)

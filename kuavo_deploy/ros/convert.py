@@ -40,10 +40,16 @@ def raw_plan(message: JointTrajectory) -> RawPlan:
     )
 
 
+def stop_message(epoch: str, stamp: float, reason: str) -> JointTrajectory:
+    """Asks the executor to hold: a plan without steps, whose only joint name says why."""
+    header = Header(stamp=rospy.Time.from_sec(stamp), frame_id=epoch)
+    return JointTrajectory(header=header, joint_names=[reason])
+
+
 def plan_message(
     epoch: str, stamp: float, step: float, actions: Sequence[Sequence[float]]
 ) -> JointTrajectory:
-    """An action chunk to be sent; without actions it asks the executor to hold."""
+    """An action chunk to be sent, one or more steps."""
     points = [
         JointTrajectoryPoint(
             positions=[float(v) for v in action],
@@ -52,7 +58,7 @@ def plan_message(
         for i, action in enumerate(actions)
     ]
     header = Header(stamp=rospy.Time.from_sec(stamp), frame_id=epoch)
-    names = list(layout.action_names(len(actions[0]))) if len(actions) else []
+    names = list(layout.action_names(len(actions[0])))
     return JointTrajectory(header=header, joint_names=names, points=points)
 
 
@@ -76,6 +82,24 @@ def announcement(message: String) -> Announcement:
     if not all(isinstance(text, str) for text in (epoch, task, instruction)):
         raise EpochError("an announcement's fields are not text")
     return Announcement(epoch, task, instruction, start)
+
+
+def taken_message(epoch: str, stamp: float, at: float) -> String:
+    """A plan, named by its epoch and stamp, is executed since `at` [s]; as JSON."""
+    return String(json.dumps({"epoch": epoch, "stamp": stamp, "at": at}))
+
+
+def taken(message: String) -> tuple[str, float, float]:
+    """Epoch, stamp and time of a plan that is executed.
+
+    Raises:
+        ValueError: not what `taken_message` writes.
+    """
+    try:
+        content = json.loads(message.data)
+        return str(content["epoch"]), float(content["stamp"]), float(content["at"])
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"not understood: {error!r}") from error
 
 
 def odometry(message: OdometryMessage) -> Odometry:

@@ -34,6 +34,7 @@ class ExecutorInputs:
         self._executor, self._lock = executor, lock
         self._effector, self._shadow = effector, shadow
         self._task = rospy.Publisher(names.TASK, String, queue_size=10, latch=True)
+        self._taken = rospy.Publisher(names.TAKEN, String, queue_size=10, tcp_nodelay=True)
         _on(names.EPOCH, String, self._on_epoch, 10)
         _on(names.PLAN, JointTrajectory, self._on_plan, 2)
         self._tell(names.DEADMAN, Empty, lambda m: executor.on_deadman())
@@ -63,10 +64,14 @@ class ExecutorInputs:
         rospy.loginfo(f"instruction in force: {label}")
 
     def _on_plan(self, message: JointTrajectory) -> None:
+        plan = convert.raw_plan(message)
         with self._lock:
-            refused = self._executor.on_plan(convert.raw_plan(message))
+            refused = self._executor.on_plan(plan)
+            now = self._executor.now()
         if refused:
             rospy.logwarn_throttle(1.0, f"plan refused: {refused}")
+        elif len(plan.positions):
+            self._taken.publish(convert.taken_message(plan.epoch, plan.stamp, now))
 
     def _on_joints(self, message: Any) -> None:
         joints = message.joint_data

@@ -12,6 +12,8 @@ EPOCH = "/kuavo_policy/epoch"
 """std_msgs/String, latched, JSON: the instruction in force and its epoch; policy → executor."""
 PLAN = "/kuavo_policy/plan"
 """trajectory_msgs/JointTrajectory: action chunks; header.frame_id is the epoch."""
+TAKEN = "/kuavo_executor/taken"
+"""std_msgs/String, JSON: the plan that is executed from now on, for the policy."""
 TASK = "/kuavo_policy/task"
 """std_msgs/String, latched: the executor's acknowledgement; nothing older is executed after it."""
 

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import rosgraph
 import rospy
+import yaml
 from std_srvs.srv import Trigger
 
 from kuavo_deploy.executor.settings import load_settings
@@ -33,6 +34,10 @@ from kuavo_train.tasks.registry import configs_root
 
 LOADING = 240.0
 """Until the robot executes the first chunk [s]."""
+EXECUTOR = {"reach_tolerance": 1.5}
+"""A barely trained policy asks for what is far outside the limits: clipped here, not a fault."""
+POLICY = {"observations": {"default_max_age": 0.8, "default_max_skew": 0.2}}
+"""Without a GPU the simulated cameras' images are late."""
 NODES = ("/kuavo_executor", "/kuavo_policy")
 
 
@@ -50,8 +55,13 @@ def main() -> int:
             f"width:={arguments.width}", f"height:={arguments.height}", "sensors_hz:=100",
         )  # fmt: skip
         island.start(
-            "roslaunch", "kuavo_deploy", "policy.launch", "task:=weighing", "auto_enable:=true",
+            "roslaunch", "kuavo_deploy", "executor.launch", "auto_enable:=true",
+            f"config:={_configured(arguments, 'executor', EXECUTOR)}",
+        )  # fmt: skip
+        island.start(
+            "roslaunch", "kuavo_deploy", "policy.launch", "task:=weighing", "executor:=false",
             f"checkpoint:={arguments.checkpoint}", f"device:={arguments.device}",
+            f"config:={_configured(arguments, 'policy', POLICY)}",
         )  # fmt: skip
         _until_running(witness)
         report = _soak(witness, arguments)
@@ -71,6 +81,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--width", type=int, default=160, help="of the simulated images [px]")
     parser.add_argument("--height", type=int, default=120, help="of the simulated images [px]")
     return parser.parse_args()
+
+
+def _configured(arguments: argparse.Namespace, name: str, changes: dict[str, Any]) -> Path:
+    settings = yaml.safe_load((configs_root() / "deploy" / f"{name}.yaml").read_text("utf-8"))
+    file: Path = arguments.out / f"{name}.yaml"
+    file.write_text(yaml.safe_dump({**settings, **changes}), encoding="utf-8")
+    return file
 
 
 def _until_running(witness: Witness) -> None:

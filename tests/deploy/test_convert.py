@@ -51,7 +51,8 @@ def test_a_chunk_survives_its_message() -> None:
     assert (plan.epoch, plan.stamp) == ("s:1", 100.25)
     assert (plan.actions == actions).all()
     assert np.allclose(plan.times, 100.25 + 0.1 * np.arange(1, 6))
-    assert convert.raw_plan(convert.plan_message("s:1", 1.0, 0.1, [])).positions == []
+    stop = convert.raw_plan(convert.stop_message("s:1", 1.0, "no camera"))
+    assert (stop.epoch, stop.positions, stop.names) == ("s:1", [], ["no camera"])
 
 
 def test_an_announcement_survives_its_message_and_a_strange_one_is_refused() -> None:
@@ -64,6 +65,13 @@ def test_an_announcement_survives_its_message_and_a_strange_one_is_refused() -> 
     for text in ("", "[]", "{}", '{"epoch": 1, "task": "", "instruction": ""}', *wrong):
         with pytest.raises(EpochError):
             convert.announcement(String(text))
+
+
+def test_what_was_taken_survives_its_message_and_a_strange_one_is_refused() -> None:
+    assert convert.taken(convert.taken_message("s:1", 100.25, 100.5)) == ("s:1", 100.25, 100.5)
+    for text in ("", "[]", "{}", '{"epoch": "s:1", "stamp": "x", "at": 1}'):
+        with pytest.raises(ValueError):
+            convert.taken(String(text))
 
 
 def test_odometry_gives_the_yaw_and_the_speed() -> None:

@@ -389,11 +389,18 @@ def test_arms_that_do_not_follow_fault_with_the_joint_s_name() -> None:
     assert "r_arm_3 does not follow" in world.executor.supervisor.reason
 
 
-def test_an_empty_plan_stops_the_robot_because_the_policy_says_so() -> None:
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [(["head_cam_h is 0.9 s old"], "head_cam_h is 0.9 s old"), ([], "it does not say why"),
+     (["a\n b", "\t" * 500], "a b"), (["x" * 10_000], "x" * 200)],
+)  # fmt: skip
+def test_an_empty_plan_stops_the_robot_for_the_reason_that_the_policy_names(
+    names: list[str], said: str
+) -> None:
     world = World().running()
-    world.executor.on_plan(world.plan(positions=[], times=[]))
+    world.executor.on_plan(world.plan(positions=[], times=[], names=names))
     assert world.state == "hold"
-    assert "policy" in world.executor.supervisor.reason
+    assert world.executor.supervisor.reason == f"the policy stopped: {said}"
 
 
 def test_a_second_publisher_faults_and_enabling_is_refused_while_it_is_there() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from kuavo_deploy.executor.epochs import Announcement
 from kuavo_deploy.policy.continuation import Blending, Chunk, RealTimeChunking, remaining
+from kuavo_deploy.policy.executed import Executed
 from kuavo_deploy.policy.memory import FreesMemory
 from kuavo_deploy.policy.observations import NotReady, Observation
 from kuavo_deploy.policy.planner import Planner, PlannerSettings
@@ -250,6 +251,55 @@ def test_real_time_chunking_gives_the_sampler_the_measured_delay_and_what_remain
     assert asked["inference_delay"] == 3, "0.25 s, measured, in steps of 0.1 s"
     assert asked["execution_horizon"] == 5
     assert np.allclose(asked["prev_chunk_left_over"][:, 0], np.arange(5, 10))
+
+
+def confirmed_world() -> tuple[PolicyWorld, Executed]:
+    world, executed = PolicyWorld(), Executed(confirmed=True)
+    world.policy.chunk = np.arange(10)[:, None] * np.ones((1, 20))
+    world.planner = Planner(
+        world.policy, RealTimeChunking(horizon=5), world.look, world.decode,
+        lambda: world.announcement, lambda: world.now, PlannerSettings(), executed,
+    )  # fmt: skip
+    return world, executed
+
+
+def test_a_chunk_counts_as_executed_when_the_executor_says_so_and_so_does_its_delay() -> None:
+    world, executed = confirmed_world()
+    first = world.planner.step()
+    assert first.chunk is not None
+    executed.taken("s:1", first.chunk.stamp + 1e-7, first.chunk.stamp + 0.41)
+    world.now += first.wait
+    world.planner.step()
+    asked = world.policy.asked[1]
+    assert asked["inference_delay"] == 5, "0.41 s until it was executed, in steps of 0.1 s"
+    assert np.allclose(asked["prev_chunk_left_over"][:, 0], np.arange(5, 10))
+
+
+@pytest.mark.parametrize("how", ["lost", "forgotten", "another epoch", "another stamp"])
+def test_a_chunk_that_is_not_executed_conditions_nothing(how: str) -> None:
+    world, executed = confirmed_world()
+    first = world.planner.step()
+    assert first.chunk is not None
+    epoch = "other:1" if how == "another epoch" else "s:1"
+    stamp = first.chunk.stamp + (0.1 if how == "another stamp" else 0.0)
+    if how != "lost":
+        executed.taken(epoch, stamp, world.now)
+    if how == "forgotten":
+        executed.forget()
+    world.now += first.wait
+    world.planner.step()
+    assert world.policy.asked[1] == {}
+
+
+def test_a_lost_chunk_leaves_the_one_before_it_in_execution() -> None:
+    world, executed = confirmed_world()
+    first = world.planner.step()
+    assert first.chunk is not None
+    executed.taken("s:1", first.chunk.stamp, world.now)
+    for _ in range(2):
+        world.planner.step()
+    left = world.policy.asked[2]["prev_chunk_left_over"][:, 0]
+    assert np.allclose(left, np.arange(4, 10)), "two inferences of 0.2 s after the first's sight"
 
 
 def test_nothing_is_planned_twice_from_one_observation() -> None:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import torch
 
-from kuavo_deploy.policy.decoding import decode
 from kuavo_deploy.policy.policies import TrainedPolicy
 from kuavo_deploy.robot import topics
 from kuavo_train.errors import CheckpointError
-from kuavo_train.policy.preprocessing import observation_tensors
 
 from .tiny_policy import CHUNK, write_tiny_checkpoint
 from .world import MIDDLE
@@ -49,28 +46,6 @@ def test_a_flipped_byte_in_a_checkpoint_is_refused(tmp_path: Path) -> None:
     weights.write_bytes(content)
     with pytest.raises(CheckpointError, match=r"model\.safetensors"):
         TrainedPolicy(folder, "cpu")
-
-
-def test_a_recorded_frame_and_the_same_frame_from_a_topic_are_the_same_bits(
-    checkpoint: Path,
-) -> None:
-    """Through the dataset: uint8 frames come as float CHW in 0…1. Through ROS: JPEG bytes."""
-    rng = np.random.default_rng(1)
-    frame = cv2.GaussianBlur(rng.integers(0, 255, (480, 640, 3), np.uint8), (9, 9), 0)
-    jpeg = cv2.imencode(".jpg", frame)[1].tobytes()
-    recorded = cv2.cvtColor(
-        cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB
-    )
-    as_dataset = torch.from_numpy(recorded).permute(2, 0, 1).float() / 255
-    features = [*topics.IMAGE_FEATURES.values()]
-    rest = {"observation.state": np.zeros(16, np.float32), "task": "weigh it"}
-    as_topic = decode(jpeg, "head_cam_h")
-    dataset, topic = (
-        observation_tensors({**dict.fromkeys(features, image), **rest}, features, (96, 96))
-        for image in (as_dataset, as_topic)
-    )
-    for feature in features:
-        assert torch.equal(dataset[feature], topic[feature])
 
 
 @pytest.mark.parametrize("engine", ["fast", "stock"])
