@@ -41,6 +41,11 @@ def shares(stream: Stream, limits: RobotLimits) -> dict[str, float]:
 
 
 def outside(stream: Stream, limits: RobotLimits) -> float:
-    """How far a stream is outside the position limits, at most [rad]; 0 inside."""
-    excess = np.maximum(limits.lower - stream.arms, stream.arms - limits.upper)
+    """How far a stream is outside the position limits, at most [rad]; 0 inside.
+
+    A joint that was outside when the stream began (something has pushed it there) may come back.
+    """
+    lower = np.minimum(limits.lower, stream.arms[0])
+    upper = np.maximum(limits.upper, stream.arms[0])
+    excess = np.maximum(lower - stream.arms, stream.arms - upper)
     return float(np.maximum(excess, 0.0).max(initial=0.0))

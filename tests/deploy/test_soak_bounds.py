@@ -46,3 +46,5 @@ def test_streams_are_cut_at_gaps_and_positions_are_measured_against_the_limits()
     assert outside(Stream(times, arms), LIMITS) == 0.0
     arms[4, 3] = LIMITS.upper[3] + 0.25
     assert outside(Stream(times, arms), LIMITS) == pytest.approx(0.25)
+    back = arms[::-1].copy()
+    assert outside(Stream(times, back), LIMITS) == 0.0, "it began there and came back"
