@@ -1,9 +1,10 @@
 """`python -m kuavo_deploy.soak CHECKPOINT [--seconds 600] [--out outputs/soak]`.
 
 A roscore, the simulated robot and `policy.launch` of their own; a random task every `--every`
-seconds. The folder gets all logs and `report.json`. Status 0: every switch was acknowledged, every
-command was within its bounds, and every hold and fault has a reason. They are listed, since only a
-person can say whether a reason is a good one: a barely trained policy runs its arms into the table.
+seconds. The folder gets all logs, every arm command (`commands.npz`) and `report.json`. Status 0:
+every switch was acknowledged, every command was within its bounds, and every hold and fault has a
+reason. They are listed, since only a person can say whether a reason is a good one: a barely trained
+policy runs its arms into the table.
 """
 
 from __future__ import annotations
@@ -125,7 +126,7 @@ def _soak(witness: Witness, arguments: argparse.Namespace) -> dict[str, Any]:
                 "p50": round(float(np.median(switches)), 4), "max": round(max(switches), 4),
             },
         },
-        **_verdict(witness, refused),
+        **_verdict(witness, refused, arguments.out),
     }  # fmt: skip
 
 
@@ -138,10 +139,11 @@ def _memory() -> dict[str, float]:
     return sizes
 
 
-def _verdict(witness: Witness, refused: list[str]) -> dict[str, Any]:
+def _verdict(witness: Witness, refused: list[str], out: Path) -> dict[str, Any]:
     limits = load_limits(45, configs_root() / "robot")
     gap = load_settings(configs_root() / "deploy" / "executor.yaml").gap
     times, arms = witness.commands()
+    np.savez_compressed(out / "commands.npz", times=times, arms=arms)
     parts = streams(times, arms, gap)
     rates = [shares(part, limits) for part in parts]
     worst = {name: round(max(rate[name] for rate in rates), 4) for name in rates[0]}
