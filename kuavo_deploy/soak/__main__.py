@@ -3,8 +3,8 @@
 A roscore, the simulated robot and `policy.launch` of their own; a random task every `--every`
 seconds. The folder gets all logs, every arm command (`commands.npz`) and `report.json`. Status 0:
 every switch was acknowledged, every command was within its bounds, and every hold and fault has a
-reason. They are listed, since only a person can say whether a reason is a good one: a barely trained
-policy runs its arms into the table.
+reason. They are listed, since only a person can say whether a reason is a good one: a barely
+trained policy runs its arms into the table.
 """
 
 from __future__ import annotations

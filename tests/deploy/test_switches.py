@@ -26,7 +26,7 @@ REACH = 0.2
 """The plans of an instruction go so far up or down from where the robot was [rad]."""
 BRAKING = 0.05
 """At this share of the speed the arms need less to stop [rad]."""
-DEADMAN = 1.0
+DEADMAN = 2.0
 
 
 class Said:
@@ -86,12 +86,16 @@ def rig(ros_master: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[A
     from .ros_rig import Rig
 
     rospy.init_node("policy", anonymous=True, disable_signals=True)
-    rig = Rig(ros_master.environment, tmp_path_factory.mktemp("switches"))
+    folder = tmp_path_factory.mktemp("switches")
+    settings = folder / "executor.yaml"
+    settings.write_text("joints_max_age: 1.0\nhold_limit: 60.0\n")  # a loaded machine's sensors
+    rig = Rig(ros_master.environment, folder)
     try:
         rig.launch("sim.launch", "task:=weighing", "sensors_hz:=100", "camera_hz:=1")
         rig.launch(
-            "executor.launch", f"speed:={SPEED}", f"deadman:={DEADMAN}", "move_to_start:=false"
-        )
+            "executor.launch", f"config:={settings}", f"speed:={SPEED}", f"deadman:={DEADMAN}",
+            "move_to_start:=false",
+        )  # fmt: skip
         rig.until(lambda: rig.state, "the executor's first word", 60)
         rig.said = Said()
         yield rig
