@@ -38,11 +38,13 @@ def summary(page: Page, document: Document) -> None:
     rows: list[list[str | Markup]] = []
     for label, checkpoint in document["checkpoints"].items():
         for task in document["tasks"]:
-            rows.append([label, task, *_glance(page, checkpoint, f"checkpoints.{label}", task)])
+            rows.append(
+                [page.label(label), task, *_glance(page, checkpoint, f"checkpoints.{label}", task)]
+            )
         if len(document["tasks"]) > 1:
             source = f"checkpoints.{label}.macro"
             macro = [page.number(f"{source}.error"), GAP, page.number(f"{source}.loss"), GAP, GAP]
-            rows.append([label, "mean over tasks", *macro])
+            rows.append([page.label(label), "mean over tasks", *macro])
     page.table(
         ["checkpoint", "task", "normalized error", "skill", "validation loss", "hands F1",
          "own instruction fits best"],
@@ -122,9 +124,13 @@ def errors(page: Page, document: Document) -> None:
     rows, skills = [], []
     for label, task, scored, source in _scored(document, "arms"):
         paths = ("arms.mae", "arms.normalized", "hands.mae", "base.position", "base.yaw")
-        rows.append([label, task, *[_cell(page, scored, source, path) for path in paths]])
+        rows.append(
+            [page.label(label), task, *[_cell(page, scored, source, path) for path in paths]]
+        )
         names = ("hold", "mean_trajectory", "nearest_demonstration")
-        skills.append([label, task, *[_cell(page, scored, source, f"skill.{n}") for n in names]])
+        skills.append(
+            [page.label(label), task, *[_cell(page, scored, source, f"skill.{n}") for n in names]]
+        )
     page.table(
         [
             "checkpoint",
@@ -176,11 +182,13 @@ def critical(page: Page, document: Document) -> None:
     for label, task, scored, source in _scored(document, "critical"):
         paths = ("stream.arms", "critical.arms", "critical.warped_error", "critical.warped_timing",
                  "critical.warped_lag")  # fmt: skip
-        rows.append([label, task, *[_cell(page, scored, source, path) for path in paths]])
+        rows.append(
+            [page.label(label), task, *[_cell(page, scored, source, path) for path in paths]]
+        )
         names = ("precision", "recall", "f1", "lag", "chatter")
         counts = [page.number(f"{source}.hand_timing.{n}") for n in ("recorded", "predicted")]
         hands.append(
-            [label, task, *counts,
+            [page.label(label), task, *counts,
              *[_cell(page, scored, source, f"hand_timing.{n}") for n in names]]
         )  # fmt: skip
     page.table(
@@ -338,8 +346,8 @@ def loss(page: Page, document: Document) -> None:
     page.table(
         ["checkpoint", "task", "validation loss", "the guide's limit", "met"],
         [
-            [label, task, page.number(f"{source}.loss"), page.number(f"{source}.loss_limit"),
-             page.text(f"{source}.loss_met")]
+            [page.label(label), task, page.number(f"{source}.loss"),
+             page.number(f"{source}.loss_limit"), page.text(f"{source}.loss_met")]
             for label, task, _, source in _scored(document, "loss")
         ],
         "No limit is given for tasks that the checkpoint's stage has not seen.",
@@ -356,7 +364,7 @@ def small(image: np.ndarray) -> str:
 def _rows(page: Page, document: Document, part: str, paths: list[str]) -> list[list[str | Markup]]:
     """A row per checkpoint and task that has `part`, a cell per path."""
     return [
-        [label, task, *[_cell(page, scored, source, path) for path in paths]]
+        [page.label(label), task, *[_cell(page, scored, source, path) for path in paths]]
         for label, task, scored, source in _scored(document, part)
     ]
 
