@@ -17,6 +17,8 @@ DEFAULT_VERSION, DEFAULT_EFFECTOR = 45, "lejuclaw"
 """Of `policy.launch`."""
 JOINT_COUNTS = {"/legRealDof": 12, "/armRealDof": 14, "/headRealDof": 2}
 EXECUTOR = "/kuavo_executor"
+ONLOOKERS = (EXECUTOR, "/kuavo_record", "/record", "/rostopic", "/rqt")
+"""Nodes that listen to commands and follow none."""
 MODES = {0: "keep posture", 1: "auto swing", 2: "external control"}
 GUARDED = (
     topics.ARM_TRAJ, topics.ARM_TARGET_POSES, topics.CLAW_COMMAND, topics.DEXHAND_COMMAND,
@@ -170,7 +172,9 @@ def check_commands(survey: Survey) -> Result:
             "; ".join(f"{t} is also published by {', '.join(n)}" for t, n in intruders.items()),
             f"rosnode kill {' '.join(nodes)}: the executor faults while somebody else publishes",
         )  # fmt: skip
-    listeners = [node for node in survey.obeyed_by.get(topics.ARM_TRAJ, []) if node != EXECUTOR]
+    listeners = [
+        node for node in survey.obeyed_by.get(topics.ARM_TRAJ, []) if not node.startswith(ONLOOKERS)
+    ]
     if not listeners:
         return Result(
             "commands", "fail", f"nobody listens to {topics.ARM_TRAJ}: the arms would not move",

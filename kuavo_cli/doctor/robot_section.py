@@ -66,8 +66,9 @@ def examination(
 
 def _topic(one: topic_checks.Expected, seen: Survey) -> CheckFunction:
     heard = seen.heard[one.topic]
-    offsets = robot_checks.clock_offsets(seen)
-    offset = offsets.get(heard.publishers[0], 0.0) if heard.publishers else 0.0
+    offset: float | None = None
+    if not seen.parameters.get("use_sim_time") and heard.publishers:
+        offset = robot_checks.clock_offsets(seen).get(heard.publishers[0], 0.0)
     return partial(topic_checks.check_topic, one, heard, offset)
 
 

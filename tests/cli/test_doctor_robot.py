@@ -141,6 +141,21 @@ def test_a_topic_that_is_too_slow_for_the_runtime_is_found(island: Island, defec
     assert "the robot holds after 0.2 s without" in found.found
 
 
+def test_in_a_simulation_s_time_lateness_by_this_computer_s_clock_says_nothing(
+    island: Island,
+) -> None:
+    server = master(island)
+    server.setParam("/test", "/use_sim_time", True)
+    try:
+        break_it(island, "behind")
+        found = findings(island)
+        assert found["clocks"].status == "info" and failed(found) == []
+        assert "late" not in found["joints"].found
+    finally:
+        server.setParam("/test", "/use_sim_time", False)
+        break_it(island, "none")
+
+
 def test_the_arms_mode_is_a_fact_until_the_executor_wants_them(island: Island) -> None:
     found = findings(island, 0.2)["arm mode"]
     assert found.status == "info" and "enabling switches to 2" in found.fix
