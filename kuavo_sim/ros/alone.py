@@ -12,6 +12,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 
+def find_roslaunch() -> str:
+    """Where it is.
+
+    Raises:
+        FileNotFoundError: there is none; says what to do.
+    """
+    roslaunch = shutil.which("roslaunch")
+    if roslaunch is None:
+        raise FileNotFoundError("roslaunch is not on PATH: source env.sh (. ./env.sh) first")
+    return roslaunch
+
+
 def launch_alone(
     arguments: Sequence[str],
     folder: Path,
@@ -34,9 +46,7 @@ def launch_alone(
     Raises:
         FileNotFoundError: there is no roslaunch.
     """
-    roslaunch = shutil.which("roslaunch")
-    if roslaunch is None:
-        raise FileNotFoundError("roslaunch is not on PATH: source env.sh (. ./env.sh) first")
+    roslaunch = find_roslaunch()
     port = _free_port()
     environment = {
         **os.environ,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from kuavo_sim.ros.alone import launch_alone
+from kuavo_sim.ros.alone import find_roslaunch, launch_alone
 from kuavo_train.tasks import task_named
 
 DEMO_LIMIT = 600.0
@@ -39,13 +39,13 @@ def run_demo(
         DemoFailed: ROS is missing, or the simulation gave nothing to film.
     """
     task = task_named(task).name
+    try:
+        find_roslaunch()
+    except FileNotFoundError as error:
+        raise DemoFailed(str(error)) from error
     folder = _new_folder(out, f"{task}_seed{seed}")
     arguments = ["demo.launch", f"task:={task}", f"seed:={seed}", f"out:={folder.resolve()}"]
-    try:
-        lines = launch_alone(arguments, folder, _MARK, say, limit)
-    except FileNotFoundError as error:
-        folder.rmdir()
-        raise DemoFailed(str(error)) from error
+    lines = launch_alone(arguments, folder, _MARK, say, limit)
     summary = folder / "summary.json"
     if not summary.exists():
         reason = next((line for line in reversed(lines) if "FATAL" in line or "failed" in line), "")

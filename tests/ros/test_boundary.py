@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-ALLOWED = ("kuavo_sim/nodes", "kuavo_deploy/nodes", "kuavo_deploy/ros", "kuavo_eval/nodes")
+ALLOWED = (
+    "kuavo_sim/nodes", "kuavo_deploy/nodes", "kuavo_deploy/ros", "kuavo_eval/nodes",
+    "kuavo_eval/ros",
+)  # fmt: skip
 PACKAGES = ("kuavo_sim", "kuavo_deploy", "kuavo_train", "kuavo_eval", "kuavo_cli")
 
 
