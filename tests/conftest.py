@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -20,6 +21,9 @@ ROOT = Path(__file__).resolve().parents[1]
 # How long one example takes says nothing on a machine that others use too.
 hypothesis.settings.register_profile("shared machine", deadline=None)
 hypothesis.settings.load_profile("shared machine")
+
+# What runs in the background of a shell ignores Ctrl-C, and so would the programs it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No test asks the network for a model, and two workers on two cores share them.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
