@@ -164,6 +164,7 @@ def inspect(
 
 def _train_all(config_name: str, overrides: list[str], resume: bool) -> None:
     from hydra import compose, initialize_config_dir
+    from hydra.errors import HydraException
 
     from kuavo_train.sequential.results import FILE
     from kuavo_train.sequential.run import train_stage
@@ -172,7 +173,10 @@ def _train_all(config_name: str, overrides: list[str], resume: bool) -> None:
     with initialize_config_dir(str(configs.resolve()), version_base="1.3"):
         for task in load_tasks().values():
             more = [f"task=tasks/{task.folder}", *(["resume=true"] if resume else [])]
-            config = compose(config_name, [*more, *overrides])
+            try:
+                config = compose(config_name, [*more, *overrides])
+            except HydraException as error:
+                raise UserError(str(error)) from error
             joint = config.mode == "joint"
             folder = Path(config.output_root) / ("joint" if joint else task.folder)
             if not (resume and (folder / FILE).is_file()):

@@ -32,5 +32,20 @@ def main(config: DictConfig) -> None:
         sys.exit(130)
 
 
+def known_tasks(arguments: list[str]) -> str:
+    """Which values `task=` may have, where one of the arguments names none of them, else ''."""
+    from kuavo_train.tasks import load_tasks
+
+    known = [f"tasks/{task.folder}" for task in load_tasks().values()]
+    given = [a.partition("=")[2] for a in arguments if a.startswith("task=")]
+    return "" if set(given) <= set(known) else f"task= may be {', '.join(known)}"
+
+
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except SystemExit as stop:
+        # Hydra says which file is missing, but not which there are.
+        if stop.code and (hint := known_tasks(sys.argv[1:])):
+            print(hint, file=sys.stderr)
+        raise

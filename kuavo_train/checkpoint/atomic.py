@@ -46,6 +46,17 @@ def atomic_folder(target: Path) -> Iterator[Path]:
         shutil.rmtree(work, ignore_errors=True)
 
 
+def atomic_file(target: Path, text: str) -> None:
+    """Write a text file whole or not at all (UTF-8)."""
+    work = target.with_name(f".{target.name}.writing-{os.getpid()}")
+    try:
+        work.write_text(text, encoding="utf-8")
+        _sync(work)
+        os.replace(work, target)
+    finally:
+        work.unlink(missing_ok=True)
+
+
 def clean(target: Path) -> None:
     """Remove what killed writers of `target` left beside it (not a running process's)."""
     for left in target.parent.glob(f".{target.name}.writing-*"):

@@ -11,13 +11,16 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
+from kuavo_train.policy.seeds import mixed_seed
+
 
 @dataclass(frozen=True)
 class Augmentation:
     """How far images may change.
 
     brightness, contrast, saturation: factors in 1 ± value. shift: up to this part of the image's
-    side, edges repeated.
+    side, edges repeated. views: so many fixed variants of each frame instead of new ones each
+    time, so that what a frozen part makes of them can be cached.
     """
 
     enabled: bool = False
@@ -25,6 +28,15 @@ class Augmentation:
     contrast: float = 0.2
     saturation: float = 0.2
     shift: float = 0.03
+    views: int | None = None
+
+    def view(self, seed: int) -> int:
+        """Which of the fixed variants a sample shows."""
+        return seed % self.views if self.enabled and self.views else 0
+
+    def seed(self, row: int, seed: int) -> int:
+        """The seed of a sample's changes: its own, or that of a fixed variant of its row."""
+        return seed if self.views is None else mixed_seed(row, self.view(seed))
 
     def __call__(self, image: Tensor, seed: int) -> Tensor:
         """Change one image, float (3, H, W) in 0…1."""

@@ -18,7 +18,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from kuavo_train.cache.live import (
+    PREFIX,
+    TOKENS,
+    TOKENS_MASK,
+    errors_beside_prefix,
+    seen_images,
+)
 from kuavo_train.policy.action_space import UNIFIED_DIM
+from kuavo_train.policy.seeds import mixed_seed
 
 LOSS_VERSION = "flow-mse/inside-episode/20-dims/1"
 
@@ -56,17 +64,6 @@ def draw(batch: int, steps: int, width: int, *seed: int) -> Draws:
     return Draws(noise, time * 0.999 + 0.001)
 
 
-def mixed_seed(*parts: int) -> int:
-    """One 63-bit seed out of several integers (splitmix64 over each)."""
-    state = 0x9E3779B97F4A7C15
-    for part in parts:
-        state = (state ^ (part & 0xFFFFFFFFFFFFFFFF)) + 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF
-        state = (state ^ (state >> 30)) * 0xBF58476D1CE4E5B9 & 0xFFFFFFFFFFFFFFFF
-        state = (state ^ (state >> 27)) * 0x94D049BB133111EB & 0xFFFFFFFFFFFFFFFF
-        state ^= state >> 31
-    return state >> 1
-
-
 class FlowLoss(nn.Module):
     """lerobot's SmolVLA with the loss above. A module, so that DDP can wrap it."""
 
@@ -78,24 +75,31 @@ class FlowLoss(nn.Module):
         """Squared errors summed per sample over what is counted. Shape (B,).
 
         Args:
-            batch: a preprocessed batch (see `preprocessing`).
+            batch: a preprocessed batch (see `preprocessing`), or with cached values in place of
+                its images (see `kuavo_train.cache`).
             draws: this batch's noise and times.
             counted: shape (B, T, 20), bool.
         """
+        errors = self._errors(batch, draws)
+        kept = torch.where(counted, errors[..., :UNIFIED_DIM], 0.0)
+        return kept.sum(dim=(1, 2))
+
+    def _errors(self, batch: dict[str, Any], draws: Draws) -> Tensor:
         policy = self.policy
-        images, image_masks = policy.prepare_images(batch)
-        errors = policy.model.forward(
+        if PREFIX in batch:
+            return errors_beside_prefix(policy, batch[PREFIX], batch, draws.noise, draws.time)
+        images, image_masks = seen_images(policy, batch) or policy.prepare_images(batch)
+        errors: Tensor = policy.model.forward(
             images,
             image_masks,
-            batch["observation.language.tokens"],
-            batch["observation.language.attention_mask"],
+            batch[TOKENS],
+            batch[TOKENS_MASK],
             policy.prepare_state(batch),
             policy.prepare_action(batch),
             draws.noise,
             draws.time,
         )
-        kept = torch.where(counted, errors[..., :UNIFIED_DIM], 0.0)
-        return kept.sum(dim=(1, 2))
+        return errors
 
 
 def counted_elements(is_pad: Tensor, dims: Tensor) -> Tensor:

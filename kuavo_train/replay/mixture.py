@@ -14,7 +14,7 @@ import numpy as np
 
 from kuavo_train.episodes.samples import Draw
 from kuavo_train.errors import DataError
-from kuavo_train.policy.flow_loss import mixed_seed
+from kuavo_train.policy.seeds import mixed_seed
 from kuavo_train.replay.shares import batch_counts
 
 

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from accelerate import Accelerator
 from omegaconf import DictConfig
 
+from kuavo_train.cache.filling import fill
+from kuavo_train.cache.kinds import DTYPES as CACHE_DTYPES
+from kuavo_train.cache.kinds import Frames, FrozenPart
+from kuavo_train.cache.live import teach
 from kuavo_train.checkpoint.manifest import TaskRecord
 from kuavo_train.checkpoint.processors import make_processors, tokenizer_of
 from kuavo_train.checkpoint.reader import Checkpoint, open_checkpoint
 from kuavo_train.checkpoint.writer import WEIGHTS
 from kuavo_train.episodes.augmentation import Augmentation
-from kuavo_train.episodes.samples import Samples
+from kuavo_train.episodes.samples import Images, Kept, Samples
+from kuavo_train.episodes.table import EpisodeTable
 from kuavo_train.errors import TrainingError
 from kuavo_train.policy.build import build_policy, set_vlm_dtype, source_name
-from kuavo_train.policy.flow_loss import mixed_seed
 from kuavo_train.policy.freezing import FreezingRule, apply_freezing, by_module, summary
 from kuavo_train.policy.normalization import Statistics
 from kuavo_train.policy.preprocessing import check_instruction_length
+from kuavo_train.policy.seeds import mixed_seed
 from kuavo_train.replay.mixture import Mixture
 from kuavo_train.sequential.console import log
 from kuavo_train.sequential.loop import LoopSettings
@@ -29,6 +36,7 @@ from kuavo_train.sequential.plan import JOINT, StagePlan
 from kuavo_train.sequential.setting import (
     Recordings,
     chain_statistics,
+    check_same_recordings,
     open_recordings,
     store_chain_statistics,
     task_records,
@@ -94,6 +102,8 @@ def assemble(
     size, steps = (int(width), int(height)), int(model.policy.config.chunk_size)
     replayed = replayed_episodes(plan, recordings)
     records = task_records(plan, recordings, replayed, parent)
+    if resumed:
+        check_same_recordings(resumed, records)
     rows = {name: tables[name].rows(episodes) for name, episodes in replayed.items()}
     training = config.training
     batch = training.batch_size * training.gradient_accumulation * accelerator.num_processes
@@ -109,13 +119,15 @@ def assemble(
         accelerator.num_processes,
     )
     total = plan.epochs * settings.steps_per_epoch
+    augmentation = Augmentation(**config.augmentation)
+    images, kept = _cached(config, model, augmentation, tables, rows, accelerator)
     parts = Parts(
         **vars(model),
         parent_name=parent.manifest.files[WEIGHTS] if parent else str(config.policy.pretrained),
         recordings=recordings,
         statistics=statistics,
         records=records,
-        samples=Samples(tables, steps, size, Augmentation(**config.augmentation)),
+        samples=Samples(tables, steps, size, augmentation, images, kept),
         mixture=Mixture(rows, plan.shares, batch, total, settings.seed),
         loop_settings=settings,
         validator=validator,
@@ -164,6 +176,27 @@ def _model(
         limit = policy.config.tokenizer_max_length
         check_instruction_length(tokenizer_of(preprocess), text, limit)
     return Model(policy, trainable, preprocess, postprocess, folder)
+
+
+def _cached(
+    config: DictConfig,
+    model: Model,
+    augmentation: Augmentation,
+    tables: Mapping[str, EpisodeTable],
+    rows: Mapping[str, np.ndarray],
+    accelerator: Accelerator,
+) -> tuple[Mapping[str, Images] | None, Mapping[str, Kept] | None]:
+    """What samples read from the cache: their images, or what the policy makes of these."""
+    name, folder = config.cache.kind, Path(config.cache.folder)
+    if name == "none":
+        return None, None
+    workers = int(config.training.num_workers)
+    if name == "frames":
+        return fill(Frames(), tables, rows, folder, workers, accelerator), None
+    teach(model.policy)
+    dtype = CACHE_DTYPES[config.cache.dtype]
+    kind = FrozenPart(name, model.policy, model.preprocess, augmentation, dtype)
+    return None, fill(kind, tables, rows, folder, workers, accelerator)
 
 
 def _loop_settings(config: DictConfig, plan: StagePlan, one_pass: int) -> LoopSettings:

@@ -54,7 +54,7 @@ class Monitor:
     ) -> None:
         self._batch, self._steps = batch, steps
         self._writer = (
-            SummaryWriter(str(folder / "tensorboard"), purge_step=first or None) if active else None
+            SummaryWriter(str(folder / "tensorboard"), purge_step=first) if active else None
         )
         self._bar = tqdm(
             total=steps * batch,
@@ -85,8 +85,15 @@ class Monitor:
         self._bar.set_postfix_str(f"loss {loss:.4f}, lr {rate:.2e}", refresh=False)
         self._bar.update(self._batch)
 
-    def point(self, step: int, loss: float, rate: float) -> None:
-        """A point of the training curves, and a line for who follows the log file."""
+    def point(self, step: int, loss: float, rate: float, waiting: float | None) -> None:
+        """A point of the training curves, and a line for who follows the log file.
+
+        Args:
+            step: done last.
+            loss: of the step.
+            rate: its learning rate.
+            waiting: part of the training time in which the loader had nothing ready.
+        """
         self.scalar("train/loss", loss, step)
         self.scalar("train/lr", rate, step)
         seen = self._bar.format_dict
@@ -94,13 +101,14 @@ class Monitor:
         if speed:
             left = tqdm.format_interval((seen["total"] - seen["n"]) / speed)
             log.debug(
-                "step %d/%d: loss %.4f, lr %.2e, %.1f samples/s, %s left",
+                "step %d/%d: loss %.4f, lr %.2e, %.1f samples/s, %s left, waiting for data %.0f %%",
                 step + 1,
                 self._steps,
                 loss,
                 rate,
                 speed,
                 left,
+                100 * (waiting or 0),
             )
 
     def scalar(self, tag: str, value: float, step: int) -> None:
@@ -109,7 +117,8 @@ class Monitor:
             self._writer.add_scalar(tag, value, step)
 
     def flush(self) -> None:
-        """Make the curves visible now."""
+        """Make the curves visible now; what was done since the last step is not training time."""
+        self._bar.unpause()
         if self._writer:
             self._writer.flush()
 

@@ -13,19 +13,22 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from kuavo_deploy.robot.topics import ACTION_FEATURE
-from kuavo_train.episodes.samples import IS_PAD, ORIGIN, Draw, Samples
+from kuavo_train.episodes.samples import IS_PAD, Draw, Samples
 from kuavo_train.errors import TrainingError
 from kuavo_train.policy.action_space import UNIFIED_DIM
-from kuavo_train.policy.flow_loss import counted_elements, draw, mixed_seed
+from kuavo_train.policy.flow_loss import counted_elements, draw
 from kuavo_train.policy.preprocessing import stacked
+from kuavo_train.policy.seeds import mixed_seed
 from kuavo_train.replay.mixture import LocalBatches, Mixture
 from kuavo_train.sequential.console import Monitor
+from kuavo_train.sequential.pace import Pace
 from kuavo_train.sequential.resume import Progress
 from kuavo_train.sequential.schedule import Schedule
 
@@ -70,6 +73,7 @@ class TrainingLoop:
         self._mixture = mixture
         self._schedule = schedule
         self._settings = settings
+        self.pace = Pace()
 
     def run(
         self,
@@ -87,23 +91,26 @@ class TrainingLoop:
             epoch_end: called with the epochs done; true ends the stage.
         """
         settings = self._settings
-        local, batches = self._loader(progress.step)
         began = time.monotonic() - progress.seconds
-        for step in range(progress.step, len(self._mixture)):
-            try:
-                loss, rate = self._step(step, local, batches)
-            except torch.OutOfMemoryError as error:
-                raise out_of_memory(settings.batch, self._accelerator.device) from error
+        for step, (loss, rate) in enumerate(self.steps(progress.step), progress.step):
             progress.step, progress.seconds = step + 1, time.monotonic() - began
             monitor.step(loss, rate)
             if step % settings.log_steps == 0 or step + 1 == len(self._mixture):
-                monitor.point(step, loss, rate)
+                monitor.point(step, loss, rate, self.pace.waiting_share)
             epoch, rest = divmod(step + 1, settings.steps_per_epoch)
             stop = rest == 0 and epoch_end(epoch)
             if rest == 0 or (step + 1) % settings.save_steps == 0:
                 save()
             if stop:
                 break
+
+    def steps(self, first: int) -> Iterator[tuple[float, float]]:
+        """Optimizer steps from `first` to the stage's last; each gives its loss and rate."""
+        local, batches = self._loader(first)
+        for step in range(first, len(self._mixture)):
+            with self.pace.step():
+                done = self._step(step, local, batches)
+            yield done
 
     def _loader(self, first: int) -> tuple[LocalBatches, Iterator[dict[str, Any]]]:
         accelerator, settings = self._accelerator, self._settings
@@ -133,7 +140,8 @@ class TrainingLoop:
         rate = self._schedule.at(step)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
-        micro = [next(batches) for _ in range(settings.accumulation)]
+        with self.pace.waiting():
+            micro = [next(batches) for _ in range(settings.accumulation)]
         counted = [counted_elements(raw[IS_PAD], _ALL_DIMS) for raw in micro]
         total = self._sum(sum(c.sum() for c in counted))
         # Anything in the model that draws (dropout, if a base has it) also follows the step.
@@ -150,7 +158,7 @@ class TrainingLoop:
         loss = self._sum(errors) / total
         norm = float(accelerator.clip_grad_norm_(self._trained(), settings.max_gradient_norm))
         if not (math.isfinite(loss) and math.isfinite(norm)):
-            raise TrainingError(self._not_finite(step, loss, norm, micro))
+            raise TrainingError(self._not_finite(step, loss, norm))
         self._optimizer.step()
         return loss, rate
 
@@ -164,14 +172,16 @@ class TrainingLoop:
         squared: Tensor = self._model(batch, draws.rows(rows).to(device), counted.to(device))
         return squared
 
-    def _not_finite(self, step: int, loss: float, norm: float, micro: list[dict[str, Any]]) -> str:
-        origins = [self._describe(origin) for raw in micro for origin in raw[ORIGIN]]
-        largest = max(float(raw[ACTION_FEATURE].abs().max()) for raw in micro)
+    def _not_finite(self, step: int, loss: float, norm: float) -> str:
+        """The message names the whole global batch, whichever process found it."""
+        draws = self._mixture.batch(step)
+        largest = max(draws, key=lambda d: float(np.abs(self._samples.actions(d)).max()))
         return (
             f"the loss is not finite at step {step} (loss {loss}, gradient norm {norm}). Training "
             "stopped before the weights were touched; the last checkpoint is good. The batch: "
-            f"{'; '.join(origins[:16])}{' …' if len(origins) > 16 else ''}; largest action "
-            f"{largest:g}. If the data is right, lower the stage's learning_rate"
+            f"{'; '.join(self._describe(d) for d in draws)}. Largest action "
+            f"{np.abs(self._samples.actions(largest)).max():g} in {self._describe(largest)}. If "
+            "the data is right, lower the stage's learning_rate"
         )
 
     def _trained(self) -> list[Tensor]:
@@ -188,14 +198,3 @@ def _exchange_after(accelerator: Accelerator, model: Any, last: bool) -> Any:
     if last:
         return contextlib.nullcontext()
     return accelerator.no_sync(model)
-
-
-def out_of_memory(batch: int, device: Any) -> TrainingError:
-    """The error for a batch that does not fit."""
-    smaller = max(1, batch // 2)
-    return TrainingError(
-        f"out of memory on {device} with training.batch_size={batch}: try "
-        f"training.batch_size={smaller} training.gradient_accumulation=2 (the same global batch), "
-        "training.mixed_precision=bf16, or freezing=expert_only. The last saved state is whole; "
-        "resume=true needs the same settings, so start this stage over with overwrite=true"
-    )

@@ -71,8 +71,6 @@ def plan_stage(config: DictConfig, registry: TaskRegistry, command: str) -> Stag
     )
     if config.mode == JOINT:
         return _joint(config, tuple(registry.values()), strategy)
-    if config.mode != "sequential":
-        raise TrainingError(f"unknown mode {config.mode!r}: choose from sequential, joint")
     seen = tuple(task for task in registry.values() if task.id <= new.id)
     number = len(seen)
     settings = config.sequential.get(f"stage{number}") or config.sequential.later_stage

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,8 @@ def write_plots(folder: Path, plan: StagePlan, content: Mapping[str, Any]) -> No
 
 
 def _train_curves(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    # After a resume TensorBoard tells the reader on stderr that it drops the points done twice.
+    logging.getLogger("tensorboard").setLevel(logging.ERROR)
     events = EventAccumulator(str(folder), size_guidance={"scalars": 0})
     events.Reload()
     return {
@@ -84,7 +87,7 @@ def _latin(plan: StagePlan) -> str:
 
 def _page(picture: bytes, plan: StagePlan, content: Mapping[str, Any]) -> str:
     rows = "".join(
-        f"<tr><td>{html.escape(str(c['criterion']))}</td><td>{_shown(c['value'])}</td>"
+        f"<tr><td>{html.escape(str(c['criterion']))}</td><td>{shown(c['value'])}</td>"
         f"<td class={'yes' if c['met'] else 'no'}>{'met' if c['met'] else 'not met'}</td></tr>"
         for c in content["criteria"]
     )
@@ -109,5 +112,6 @@ def _page(picture: bytes, plan: StagePlan, content: Mapping[str, Any]) -> str:
     )
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A criterion's value, for people."""
     return ("yes" if value else "no") if isinstance(value, bool) else f"{value:.3f}"

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kuavo_train.errors import TrainingError
+from kuavo_train.checkpoint.atomic import atomic_file
 from kuavo_train.sequential.plan import JOINT, RESULTS, StagePlan
 from kuavo_train.sequential.validation import Validation
 from kuavo_train.tasks import Task
@@ -102,8 +101,6 @@ def criteria(plan: StagePlan, scored: Validation, switches: bool | None) -> list
 
 def selection(validation: Validation, plan: StagePlan, rule: str) -> float:
     """The number that `best/` minimizes."""
-    if rule not in ("mean_seen", "new_task"):
-        raise TrainingError(f"validation.best is {rule!r}: choose from mean_seen, new_task")
     if rule == "new_task" and plan.name != JOINT:
         return validation.tasks[plan.new.name].loss
     losses = list(validation.losses().values())
@@ -165,8 +162,4 @@ def stage_results(
 
 def write_json(file: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file whole or not at all."""
-    temporary = file.with_name(f".{file.name}.writing")
-    temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    with open(temporary, "rb") as stream:
-        os.fsync(stream.fileno())
-    os.replace(temporary, file)
+    atomic_file(file, json.dumps(content, indent=2, ensure_ascii=False) + "\n")

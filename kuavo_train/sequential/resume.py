@@ -28,6 +28,7 @@ MAY_CHANGE = (
     "resume",
     "overwrite",
     "log_file",
+    "cache.folder",
     "training.num_workers",
     "training.device",
     "training.log_steps",

@@ -10,9 +10,10 @@ from typing import Any
 from omegaconf import DictConfig
 
 from kuavo_train.errors import TrainingError
+from kuavo_train.sequential.checks import check_settings
 from kuavo_train.sequential.console import log, start_logging, stop_logging
 from kuavo_train.sequential.plan import plan_stage
-from kuavo_train.tasks import load_tasks
+from kuavo_train.tasks import TaskRegistry, load_tasks
 
 TASKS = Path("task") / "tasks"
 SCRIPT = "python kuavo_train/train_smolvla_sequential.py --config-path=../configs/policy"
@@ -32,7 +33,8 @@ def train_stage(config: DictConfig, configs: Path, config_name: str) -> dict[str
     # Imported here: a missing dataset or stage should be reported before torch has loaded.
     start_logging(Path(config.log_file) if _is_main() else None)
     try:
-        registry = load_tasks(configs / TASKS)
+        check_settings(config)
+        registry = _tasks(configs / TASKS)
         plan = plan_stage(config, registry, f"{SCRIPT} --config-name={config_name}")
         from kuavo_train.sequential.stage import Stage
 
@@ -54,6 +56,13 @@ def run_stage(config: DictConfig, configs: Path, config_name: str) -> None:
         train_stage(config, configs, config_name)
     except TrainingError:
         sys.exit(1)
+
+
+def _tasks(folder: Path) -> TaskRegistry:
+    try:
+        return load_tasks(folder)
+    except (ValueError, FileNotFoundError) as error:
+        raise TrainingError(str(error)) from error
 
 
 def _is_main() -> bool:

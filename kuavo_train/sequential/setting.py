@@ -11,16 +11,17 @@ from typing import Any
 import numpy as np
 
 from kuavo_deploy.robot.version import load_limits
+from kuavo_train.checkpoint.atomic import atomic_file
 from kuavo_train.checkpoint.manifest import TaskRecord
 from kuavo_train.checkpoint.reader import Checkpoint, open_checkpoint
 from kuavo_train.episodes.split import Split, split_episodes
 from kuavo_train.episodes.table import EpisodeTable, open_table
-from kuavo_train.errors import CheckpointError, DataError, TrainingError
+from kuavo_train.errors import CheckpointError, DataError
 from kuavo_train.policy import normalization
 from kuavo_train.policy.build import local_model
 from kuavo_train.policy.normalization import Statistics, TaskVectors, from_data, from_limits
 from kuavo_train.sequential.console import log
-from kuavo_train.sequential.plan import StagePlan, data_root
+from kuavo_train.sequential.plan import JOINT, StagePlan, data_root
 from kuavo_train.tasks import Task, TaskRegistry
 from kuavo_train.tasks.registry import configs_root
 
@@ -47,7 +48,7 @@ def open_recordings(config: Any, registry: TaskRegistry, tasks: tuple[Task, ...]
             int(config.data.split_seed),
         )
         log.info(
-            "task %d (%s): %d episodes, %d frames at %s; held out: %d episodes",
+            "task %d (%s): %d episodes, %d frames at %s; episodes held out: %d",
             task.id,
             task.name,
             len(table.episodes),
@@ -68,11 +69,15 @@ def chain_statistics(
 ) -> Statistics:
     """The chain's one set of statistics: the parent's, or a new chain's.
 
+    Joint training beside a chain takes the chain's, so that their losses can be compared.
+
     Raises:
         TrainingError: a later task is not recorded yet and the source is `data`; or the parent
             belongs to another chain than this output folder.
     """
     stored = Path(config.output_root) / normalization.FILE
+    if plan.name == JOINT and stored.is_file():
+        return Statistics.from_json(stored)
     if parent is None:
         return _new_chain(config, registry, recordings)
     if stored.is_file():
@@ -94,8 +99,6 @@ def _new_chain(config: Any, registry: TaskRegistry, recordings: Recordings) -> S
         return from_limits(limits, float(config.normalization.workspace))
     if source == "base":
         return open_checkpoint(local_model(config.policy.pretrained)).statistics
-    if source != "data":
-        raise TrainingError(f"unknown normalization.source {source!r}: data, limits or base")
     vectors = {}
     for task in registry.values():
         try:
@@ -119,7 +122,7 @@ def store_chain_statistics(config: Any, statistics: Statistics) -> None:
     """Keep the chain's statistics at the root of its folder (stage 1 starts a new chain)."""
     file = Path(config.output_root) / normalization.FILE
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(statistics.to_json(), encoding="utf-8")
+    atomic_file(file, statistics.to_json())
 
 
 def task_records(
@@ -164,6 +167,20 @@ def start_posture(table: EpisodeTable, held_out: Sequence[int]) -> list[float]:
         return []
     median = np.median(np.asarray(table.states[first], dtype=np.float64), axis=0)
     return [round(float(number), 5) for number in median]
+
+
+def check_same_recordings(resumed: Checkpoint, records: list[TaskRecord]) -> None:
+    """Raise DataError when a run would go on with other episodes than it began with."""
+    stored = resumed.manifest.lineage.tasks
+    before = {record.name: (record.trained, record.held_out) for record in stored}
+    for record in records:
+        if before.get(record.name) != (record.trained, record.held_out):
+            raise DataError(
+                f"the recordings of task {record.name} at {record.data_root} are not those that "
+                f"the run in {resumed.path.parent} started with (episodes were added, removed or "
+                "changed): resume=true continues only the same run; bring them back, or "
+                "overwrite=true to start over"
+            )
 
 
 def package_versions() -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,18 @@ from safetensors.torch import load_model
 from kuavo_train.checkpoint.manifest import Lineage
 from kuavo_train.checkpoint.writer import WEIGHTS, write_checkpoint
 from kuavo_train.episodes.samples import Draw
+from kuavo_train.errors import TrainingError
 from kuavo_train.policy.flow_loss import LOSS_VERSION, FlowLoss
 from kuavo_train.sequential import results
 from kuavo_train.sequential.assembly import assemble
 from kuavo_train.sequential.console import Monitor, log, table
+from kuavo_train.sequential.failures import explained
 from kuavo_train.sequential.language import LanguageSwitch, try_instructions
 from kuavo_train.sequential.loop import TrainingLoop
 from kuavo_train.sequential.opening import RESUME, make_accelerator, make_room, resume_point
+from kuavo_train.sequential.pace import Pace
 from kuavo_train.sequential.plan import StagePlan, resolved
-from kuavo_train.sequential.plots import write_plots
+from kuavo_train.sequential.plots import shown, write_plots
 from kuavo_train.sequential.resume import Progress, load_state, save_state
 from kuavo_train.sequential.schedule import Schedule
 from kuavo_train.sequential.setting import package_versions
@@ -50,6 +54,10 @@ class Stage:
 
     def run(self) -> dict[str, Any]:
         """Train the stage; returns the content of `training_results.json`."""
+        with explained(int(self.config.training.batch_size), self.accelerator.device):
+            return self._run()
+
+    def _run(self) -> dict[str, Any]:
         make_room(self.config, self.plan, self.accelerator)
         training, plan = self.config.training, self.plan
         parameters = dict(self.parts.policy.named_parameters())
@@ -102,7 +110,7 @@ class Stage:
                     self._save_resume,
                     lambda epoch: self._epoch_end(epoch, monitor),
                 )
-        return self._finish()
+        return self._finish(loop.pace, int(self.parts.mixture.counts[0].sum()))
 
     def _monitor(self, steps: int) -> Monitor:
         batch = int(self.parts.mixture.counts[0].sum())
@@ -151,7 +159,14 @@ class Stage:
             name: self.accelerator.reduce(total.to(self.accelerator.device), "sum").cpu()
             for name, total in sums.items()
         }
-        return self.parts.validator.scores(sums, epoch, self.progress.step)
+        scored = self.parts.validator.scores(sums, epoch, self.progress.step)
+        bad = [name for name, loss in scored.losses().items() if not math.isfinite(loss)]
+        if bad:
+            raise TrainingError(
+                f"the validation loss of {', '.join(bad)} is not finite after epoch {epoch}; best/ "
+                "is as it was. Lower the stage's learning_rate (overwrite=true starts over)"
+            )
+        return scored
 
     def _report(self, validation: Validation, monitor: Monitor) -> None:
         plan = self.plan
@@ -209,7 +224,7 @@ class Stage:
 
         self._write(RESUME, self.progress.step // self.parts.steps_per_epoch, state)
 
-    def _finish(self) -> dict[str, Any]:
+    def _finish(self, pace: Pace, batch: int) -> dict[str, Any]:
         """Judge `best/`, write results and plots."""
         plan, settings = self.plan, self.config.validation
         history, start = self.progress.history, self.progress.start
@@ -222,6 +237,8 @@ class Stage:
             "language": switch.to_dict() if switch else None,
             "training_seconds": round(self.progress.seconds, 1),
             "steps": self.progress.step,
+            "samples_per_second": pace.steps_per_second and batch * pace.steps_per_second,
+            "waiting_for_data": pace.waiting_share,
             "normalization_hash": self.parts.statistics.hash,
             "trainable": self.parts.trainable,
         }
@@ -233,7 +250,7 @@ class Stage:
             "%s is done. best/ is epoch %d:\n%s", plan.title, best.epoch, scores_table(plan, best)
         )
         for row in judged:
-            value = row["value"] if isinstance(row["value"], bool) else f"{row['value']:.3f}"
+            value = shown(row["value"])
             log.info(
                 "  %s %s (%s)", "met    " if row["met"] else "NOT MET", row["criterion"], value
             )

@@ -39,6 +39,8 @@ def test_results_file(trained, tasks):
         assert set(content["final_validation"]) == {str(i) for i in range(1, number + 1)}
         assert content["training_epochs"] == 2
         assert np.isfinite(content["best_loss"])
+        assert 0 <= content["waiting_for_data"] <= 1
+        assert content["samples_per_second"] > 0
     assert [r["learning_rate"] for r in results] == [1e-4, 5e-5, 3e-5, 2e-5]
     assert results[3]["replay_shares"] == {"1": 0.1, "2": 0.1, "3": 0.2, "4": 0.6}
     assert results[3]["loss_dimensions"] == {"1": 16, "2": 16, "3": 16, "4": 20}
@@ -63,7 +65,11 @@ def test_log_tells_losses_forgetting_and_criteria(trained):
     assert "task 1 (moving_grasp) validation loss < 0.5" in text
     assert "the model switches between its tasks by language" in text
     assert "parameters are trained" in text
-    assert re.search(r"step 3/4: loss \d\.\d+, lr \S+, [\d.]+ samples/s, \d\d:\d\d left", text)
+    line = (
+        r"step 3/4: loss \d\.\d+, lr \S+, [\d.]+ samples/s, \d\d:\d\d left, "
+        r"waiting for data \d+ %"
+    )
+    assert re.search(line, text)
 
 
 def test_guides_snippet(trained):

@@ -145,9 +145,19 @@ def test_stage_1_asks_for_all_tasks_or_limits(curriculum, recorded, tmp_path):
     curriculum.train("task1_moving_grasp", only, "normalization=limits", "overwrite=true")
 
 
-def test_unknown_source(curriculum):
-    with pytest.raises(TrainingError, match="data, limits or base"):
-        curriculum.train("task1_moving_grasp", "normalization.source=quantiles")
+def test_joint_training_beside_a_chain_takes_the_chains(trained, curriculum):
+    """Losses of the ceiling and of the chain are on one scale, and the chain's file stays."""
+    import shutil
+
+    run, _ = trained
+    curriculum.output.mkdir()
+    chain = curriculum.output / "normalization.json"
+    shutil.copy(run.output / "normalization.json", chain)
+    before = chain.read_bytes()
+    settings = ("normalization=limits", "sequential.joint.epochs=1")
+    curriculum.train("task1_moving_grasp", *settings, name="smolvla_joint")
+    assert chain.read_bytes() == before
+    assert (curriculum.output / "joint" / "best" / "normalization.json").read_bytes() == before
 
 
 def test_retraining_on_more_data_is_refused_when_resuming(curriculum, recorded, tmp_path, tasks):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import time
 from multiprocessing import get_context
@@ -12,7 +13,9 @@ from multiprocessing import get_context
 import numpy as np
 import pytest
 
-from kuavo_train.errors import TrainingError
+from kuavo_train.errors import DataError, TrainingError
+
+from .recordings import record
 
 SETTINGS = (
     "training.steps_per_epoch=6",
@@ -93,3 +96,49 @@ def test_resuming_a_finished_run_changes_nothing(curriculum):
     before = best.read_bytes()
     _train(curriculum, "resume=true")
     assert best.read_bytes() == before
+
+
+def test_other_recordings_are_refused_in_a_later_stage_too(
+    trained, curriculum, recorded, tmp_path, tasks
+):
+    """There the statistics are the parent's and say nothing about the episodes."""
+    run, _ = trained
+    shutil.copytree(recorded, tmp_path / "copy")
+    settings = (
+        f"data.root='{tmp_path}/copy/{{name}}'",
+        f"sequential.parent={run.output}/task1_moving_grasp/best",
+    )
+    curriculum.train("task2_weighing", *settings)
+    shutil.rmtree(tmp_path / "copy" / "weighing")
+    record(tasks["weighing"], tmp_path / "copy" / "weighing", frames=11)
+    with pytest.raises(DataError, match=r"recordings of task weighing .* are not those"):
+        curriculum.train("task2_weighing", *settings, "resume=true")
+
+
+def test_a_run_killed_before_its_first_save_leaves_no_second_curve(curriculum):
+    """Started again from step 0 in the same folder: TensorBoard drops the first attempt."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    folder = curriculum.output / "task1_moving_grasp"
+    process = get_context("fork").Process(
+        target=_train, args=(curriculum, "training.save_steps=100", "training.steps_per_epoch=50")
+    )
+    process.start()
+    while not (folder / "tensorboard").is_dir() or _points(folder) < 2:
+        assert process.is_alive()
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    _train(curriculum, "resume=true")
+    events = EventAccumulator(str(folder / "tensorboard"))
+    events.Reload()
+    steps = [event.step for event in events.Scalars("train/loss")]
+    assert steps == list(range(18))
+
+
+def _points(folder) -> int:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(folder / "tensorboard"))
+    events.Reload()
+    return len(events.Scalars("train/loss")) if "train/loss" in events.Tags()["scalars"] else 0
