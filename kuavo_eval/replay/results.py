@@ -1,0 +1,197 @@
+"""Scores of replayed bags as a document and a page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from kuavo_deploy.robot.layout import STATE_NAMES
+from kuavo_eval.replay.score import ReplayScore
+from kuavo_eval.report import Page
+from kuavo_eval.report.figures import COLOURS, line_figure
+from kuavo_eval.statistics import Quantity, bootstrap_ratio
+
+SHOWN = 4
+"""Joints that are plotted: those that moved most."""
+STEPS = 400
+"""Frames of a plot, at most."""
+
+
+def replay_document(scores: Sequence[ReplayScore], about: Mapping[str, Any]) -> dict[str, Any]:
+    """For `scores.json`. Void bags count nowhere."""
+    counted = [one for one in scores if not one.void]
+    return {
+        **about,
+        "bags": [_of_bag(one) for one in scores],
+        "void": sum(1 for one in scores if one.void),
+        "arms_error": _mean([one.arm_error(one.shadow) for one in counted], "rad"),
+        "holding_error": _mean([one.arm_error(one.holding) for one in counted], "rad"),
+        "skill": _skill(counted),
+        "normalized_error": _mean([one.normalized_error() for one in counted], "fraction"),
+        "joints": [
+            {
+                "name": name,
+                "error": _mean(
+                    [one.joint_errors(one.shadow)[:, i] for one in counted],
+                    "" if name.endswith("hand") else "rad",
+                ),
+            }
+            for i, name in enumerate(STATE_NAMES)
+        ],
+        "hands": _hands(counted),
+        "latency": _latency(counted),
+        "holds": sum(len(one.holds) for one in counted),
+    }
+
+
+def _of_bag(one: ReplayScore) -> dict[str, Any]:
+    return {
+        "bag": one.name,
+        "void": one.void,
+        "covered": {"value": one.covered, "unit": "fraction"},
+        "arms_error": _mean([one.arm_error(one.shadow)], "rad"),
+        "holds": [{"time": {"value": time, "unit": "s"}, "reason": why} for time, why in one.holds],
+        "curves": _curves(one),
+    }
+
+
+def _curves(one: ReplayScore) -> list[dict[str, Any]]:
+    if one.void:
+        return []
+    moved = np.argsort(-np.ptp(one.recorded, axis=0))[:SHOWN]
+    stride = max(1, len(one.times) // STEPS)
+    return [
+        {
+            "joint": STATE_NAMES[i],
+            "time": np.round(one.times[::stride], 2),
+            "recorded": np.round(one.recorded[::stride, i], 4),
+            "shadow": np.round(one.shadow[::stride, i], 4),
+        }
+        for i in sorted(moved)
+    ]
+
+
+def _mean(errors: Sequence[np.ndarray], unit: str) -> dict[str, Any]:
+    """Over frames, with the bootstrap over bags."""
+    if not errors:
+        return Quantity(None, unit, n=0, of="bags", why="every bag is void").as_dict()
+    scored = bootstrap_ratio([e.sum() for e in errors], [len(e) for e in errors])
+    return scored.quantity(unit).as_dict()
+
+
+def _skill(counted: Sequence[ReplayScore]) -> dict[str, Any]:
+    """1 − error / error of holding still."""
+    if not counted:
+        return Quantity(None, "", n=0, of="bags", why="every bag is void").as_dict()
+    ours = [float(one.arm_error(one.shadow).sum()) for one in counted]
+    still = [float(one.arm_error(one.holding).sum()) for one in counted]
+    if sum(still) == 0:
+        return Quantity(None, "", n=len(counted), of="bags", why="nothing moved").as_dict()
+    ratio = bootstrap_ratio(ours, still).quantity("")
+    assert ratio.value is not None
+    low = None if ratio.high is None else 1 - ratio.high
+    high = None if ratio.low is None else 1 - ratio.low
+    return Quantity(1 - ratio.value, "", low, high, ratio.n, ratio.of, ratio.why).as_dict()
+
+
+def _hands(counted: Sequence[ReplayScore]) -> dict[str, Any]:
+    from kuavo_eval.metrics.hand_timing import HandTiming
+
+    total = sum((one.hands for one in counted), HandTiming())
+    return {
+        "recorded": total.recorded,
+        "predicted": total.predicted,
+        "matched": total.matched,
+        "f1": Quantity(_known(total.f1), "fraction", n=total.recorded, of="events").as_dict(),
+        "lag": Quantity(_known(total.lag), "s", n=total.matched, of="events").as_dict(),
+    }
+
+
+def _latency(counted: Sequence[ReplayScore]) -> dict[str, Any]:
+    latencies = [seconds for one in counted for seconds in one.latencies]
+    if not latencies:
+        return Quantity(None, "s", n=0, of="plans", why="no plan came").as_dict()
+    return Quantity(float(np.median(latencies)), "s", n=len(latencies), of="plans").as_dict()
+
+
+def _known(value: float) -> float | None:
+    return value if np.isfinite(value) else None
+
+
+def replay_report(document: Mapping[str, Any]) -> str:
+    """The page, as HTML."""
+    page = Page(
+        document,
+        "Replay",
+        "What would the robot's nodes have commanded, had they seen what was recorded? The bag's "
+        "sensor topics went into the live nodes, their shadow commands came out.",
+    )
+    page.section("Shadow commands against recorded ones")
+    page.facts(
+        {
+            "task": page.text("task"),
+            "arms, mean error": page.number("arms_error"),
+            "the same for holding still": page.number("holding_error"),
+            "skill": page.number("skill"),
+            "normalized error": page.number("normalized_error"),
+            "hand events found (F1)": page.number("hands.f1"),
+            "their lag (positive: late)": page.number("hands.lag"),
+            "latency of a plan (median)": page.number("latency"),
+            "holds": page.number("holds"),
+            "speed of the replay": page.number("rate"),
+        }
+    )
+    page.table(
+        ["bag", "under command", "arms, mean error", "void"],
+        [
+            [
+                page.text(f"bags.{i}.bag"), page.number(f"bags.{i}.covered"),
+                page.number(f"bags.{i}.arms_error"), page.text(f"bags.{i}.void"),
+            ]
+            for i in range(len(document["bags"]))
+        ],
+        "under command: the part of the recording in which a plan was executed.",
+    )  # fmt: skip
+    for bag in document["bags"]:
+        _plots(page, bag)
+    page.section("Each joint")
+    page.table(
+        ["joint", "mean error"],
+        [
+            [page.text(f"joints.{i}.name"), page.number(f"joints.{i}.error")]
+            for i in range(len(document["joints"]))
+        ],
+        "Hands: 0 open to 1 closed.",
+    )
+    _holds(page, document)
+    return page.html()
+
+
+def _plots(page: Page, bag: Mapping[str, Any]) -> None:
+    if not bag["curves"]:
+        return
+    page.section(f"Recording {bag['bag']}", "The joints that moved most.")
+    for curve in bag["curves"]:
+        unit = "0 open, 1 closed" if curve["joint"].endswith("hand") else "rad"
+        figure = line_figure("time [s]", f"{curve['joint']} [{unit}]", height=240)
+        for name, colour in (("recorded", COLOURS[7]), ("shadow", COLOURS[1])):
+            figure.add_scatter(
+                x=curve["time"], y=curve[name], name=name, line={"color": colour}, mode="lines"
+            )
+        page.figure(figure, f"{curve['joint']}: recorded command and shadow command.")
+
+
+def _holds(page: Page, document: Mapping[str, Any]) -> None:
+    rows = [
+        [
+            page.text(f"bags.{i}.bag"), page.number(f"bags.{i}.holds.{j}.time"),
+            page.text(f"bags.{i}.holds.{j}.reason"),
+        ]
+        for i, bag in enumerate(document["bags"])
+        for j in range(len(bag["holds"]))
+    ]  # fmt: skip
+    if rows:
+        page.section("Holds", "When the executor would have stopped, and why.")
+        page.table(["bag", "at", "reason"], rows)

@@ -1,0 +1,157 @@
+"""Replayed bags: shadow commands against recorded ones, with known answers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kuavo_cli.errors import UserError
+from kuavo_deploy.robot.layout import ARM_INDICES, HAND_INDICES
+from kuavo_eval.folder import REPLAY, EvaluationFolder
+from kuavo_eval.replay.capture import Capture
+from kuavo_eval.replay.results import replay_document, replay_report
+from kuavo_eval.replay.run import replay_bags
+from kuavo_eval.replay.score import Recorded, ReplayScore, read_recorded, score
+from kuavo_train.data.bags.options import Options
+from kuavo_train.tasks import task_named
+
+from .page_numbers import check_page
+
+ARMS, HANDS = list(ARM_INDICES), list(HAND_INDICES)
+RATE = 100
+
+
+@pytest.fixture(scope="module")
+def bag(root: Path) -> Path:
+    return next((root / "samples" / "bags" / "weighing").glob("*.bag"))
+
+
+@pytest.fixture(scope="module")
+def recorded() -> Recorded:
+    """Ten seconds: an arm that swings, a hand that closes at 3 s and opens at 6 s."""
+    times = 1000.0 + np.arange(100) / 10
+    actions = np.zeros((100, 16))
+    actions[:, 0] = np.sin(times)
+    actions[30:60, HANDS[0]] = 1.0
+    states = np.vstack([actions[:1], actions[:-1]])
+    return Recorded("swing.bag", times, states, actions)
+
+
+def capture_of(recorded: Recorded, shift: float = 0.0, late: float = 0.0) -> Capture:
+    """What nodes would have said that command the recorded actions (plus a shift, and late)."""
+    at = np.arange(recorded.times[0], recorded.times[-1] + 0.05, 1 / RATE)
+    columns = [np.interp(at - late, recorded.times, column) for column in recorded.actions.T]
+    rows = np.array(columns).T
+    return Capture(
+        arms=[(t, (row[ARMS] + shift).tolist()) for t, row in zip(at, rows, strict=True)],
+        hands=[(t, row[HANDS].tolist()) for t, row in zip(at, rows, strict=True)],
+        states=[(recorded.times[0] - 1, "ready", ""), (recorded.times[0] - 0.5, "run", "")],
+        latencies=[0.5, 0.5],
+    )
+
+
+def test_an_oracle_has_no_error_full_skill_and_every_hand_event(recorded: Recorded) -> None:
+    result = score(recorded, capture_of(recorded))
+    assert not result.void and result.covered == 1.0
+    assert result.arm_error(result.shadow).max() < 1e-6
+    assert result.normalized_error().max() < 1e-6
+    assert result.hands.f1 == 1.0 and abs(result.hands.lag) < 0.05
+    document = replay_document([result], {})
+    assert document["skill"]["value"] == pytest.approx(1.0)
+    assert document["arms_error"]["value"] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_shift_is_the_error_that_it_is(recorded: Recorded) -> None:
+    result = score(recorded, capture_of(recorded, shift=0.1))
+    assert result.arm_error(result.shadow) == pytest.approx(0.1)
+    assert replay_document([result], {})["arms_error"]["value"] == pytest.approx(0.1)
+
+
+def test_lateness_is_the_hands_lag(recorded: Recorded) -> None:
+    result = score(recorded, capture_of(recorded, late=0.2))
+    assert result.hands.f1 == 1.0 and result.hands.lag == pytest.approx(0.2, abs=0.06)
+
+
+def test_who_holds_the_observed_state_has_skill_0(recorded: Recorded) -> None:
+    oracle = capture_of(recorded)
+    still = score(recorded, oracle).holding
+    holding = replace(oracle, arms=[
+        (t, row.tolist()) for t, row in zip(recorded.times, still[:, ARMS], strict=True)
+    ])  # fmt: skip
+    result = score(recorded, holding)
+    assert replay_document([result], {})["skill"]["value"] == pytest.approx(0.0, abs=1e-9)
+    assert result.arm_error(result.holding).mean() > 0.01, "half a second of swinging"
+
+
+def test_only_frames_under_command_count(recorded: Recorded) -> None:
+    half = capture_of(recorded)
+    half.states.append((recorded.times[50], "hold", "the plan ran out"))
+    result = score(recorded, half)
+    assert result.covered == pytest.approx(0.5) and len(result.times) == 50
+    assert result.holds == [(pytest.approx(5.0), "the plan ran out")]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"arms": []}, "no shadow commands"),
+        ({"states": []}, "said nothing"),
+        ({"states": [(0.0, "ready", "waiting for a plan")]}, "waiting for a plan"),
+        ({"states": [(0.0, "fault", "a plan's positions are not finite")]}, "not finite"),
+        ({"dead": "the policy's process died and was started again"}, "process died"),
+    ],
+)
+def test_without_commands_there_is_a_reason_and_no_score(
+    recorded: Recorded, change: dict, reason: str
+) -> None:
+    result = score(recorded, replace(capture_of(recorded), **change))
+    assert reason in result.void
+    document = replay_document([result], {})
+    assert document["arms_error"]["value"] is None and document["void"] == 1
+
+
+def test_commands_that_are_not_finite_are_void(recorded: Recorded) -> None:
+    capture = capture_of(recorded)
+    capture.arms[300] = (capture.arms[300][0], [float("nan")] * 14)
+    assert score(recorded, capture).void == "shadow commands that are not finite"
+
+
+def test_a_capture_is_what_was_saved_or_an_error(recorded: Recorded, tmp_path: Path) -> None:
+    capture = capture_of(recorded)
+    capture.save(tmp_path)
+    loaded = Capture.load(tmp_path)
+    assert score(recorded, loaded).shadow == pytest.approx(score(recorded, capture).shadow)
+    (tmp_path / "capture.json").write_text("{")
+    with pytest.raises(UserError, match="holds no replay"):
+        Capture.load(tmp_path)
+
+
+def test_a_real_bag_is_read_at_its_frames(bag: Path) -> None:
+    found = read_recorded(bag, task_named("weighing"), Options())
+    assert found.actions.shape == (len(found.times), 16) and len(found.times) > 10
+    assert np.diff(found.times) == pytest.approx(0.1, abs=1e-5)
+    oracle = score(found, capture_of(found))
+    assert oracle.arm_error(oracle.shadow).max() < 1e-6
+
+
+def test_a_damaged_bag_is_void_without_anything_being_started(tmp_path: Path, bag: Path) -> None:
+    broken = tmp_path / "broken.bag"
+    broken.write_bytes(bag.read_bytes()[:5000])
+    (result,) = replay_bags(
+        [broken], task_named("weighing"), tmp_path, 1.0, "cpu", tmp_path / "out", Options(),
+        say=lambda text: None,
+    )  # fmt: skip
+    assert result.void and result.name == "broken.bag" and not (tmp_path / "out").exists()
+
+
+def test_the_page_shows_the_numbers_of_the_document(recorded: Recorded, tmp_path: Path) -> None:
+    shifted = score(recorded, capture_of(recorded, shift=0.1))
+    oracle = replace(score(recorded, capture_of(recorded)), name="oracle.bag")
+    void = ReplayScore("dead.bag", void="the policy's process died")
+    with EvaluationFolder(tmp_path / "replay", REPLAY) as folder:
+        about = {"task": "weighing", "rate": 1.0}
+        folder.finish(replay_document([shifted, oracle, void], about), replay_report)
+    check_page(tmp_path / "replay")
