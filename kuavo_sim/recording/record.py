@@ -56,8 +56,8 @@ def record(
         bag_options: rates and sizes of the bags; the robot's by default.
         max_frames: cut episodes to so many frames.
         keep_failures: record failed episodes too.
-        disturbance: push the arms off the expert's path by offsets of up to this deviation [rad];
-            recorded are the actions that the expert wanted.
+        disturbance: push the arms off the expert's path by offsets of up to this deviation [rad],
+            and the base's stands with them; recorded is what the expert wanted.
 
     Returns:
         The report: episodes, frames, failed seeds with reasons, paths.
