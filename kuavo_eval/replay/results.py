@@ -50,7 +50,7 @@ def _of_bag(one: ReplayScore) -> dict[str, Any]:
     return {
         "bag": one.name,
         "void": one.void,
-        "covered": {"value": one.covered, "unit": "fraction"},
+        "covered": {"value": None if one.void else one.covered, "unit": "fraction"},
         "arms_error": _mean([one.arm_error(one.shadow)], "rad"),
         "holds": [{"time": {"value": time, "unit": "s"}, "reason": why} for time, why in one.holds],
         "curves": _curves(one),
