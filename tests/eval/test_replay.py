@@ -134,7 +134,7 @@ def test_a_real_bag_is_read_at_its_frames(bag: Path) -> None:
     assert found.actions.shape == (len(found.times), 16) and len(found.times) > 10
     assert np.diff(found.times) == pytest.approx(0.1, abs=1e-5)
     oracle = score(found, capture_of(found))
-    assert oracle.arm_error(oracle.shadow).max() < 1e-6
+    assert oracle.arm_error(oracle.shadow).max() < 1e-5
 
 
 def test_a_damaged_bag_is_void_without_anything_being_started(tmp_path: Path, bag: Path) -> None:

@@ -12,7 +12,7 @@ from kuavo_eval.replay.score import read_recorded, score
 from kuavo_train.data.bags.options import Options
 from kuavo_train.tasks import task_named
 
-from ..deploy.ros_island import Island, until
+from tests.deploy.ros_island import Island, until
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow, pytest.mark.timeout(600)]
 

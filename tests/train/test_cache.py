@@ -197,7 +197,7 @@ def test_other_weights_or_recordings_are_another_cache(curriculum, recorded, tmp
     shutil.copytree(recorded, tmp_path / "copy")
     train(curriculum, "prefix", f"data.root='{tmp_path}/copy/{{name}}'", "overwrite=true")
     assert folders(folder) == first  # a copy that keeps the files' times is the same
-    file = next((tmp_path / "copy" / "moving_grasp").rglob("*.parquet"))
+    file = next((tmp_path / "copy" / "moving_grasp" / "data").rglob("*.parquet"))
     os.utime(file, ns=(1, 1))
     train(curriculum, "prefix", f"data.root='{tmp_path}/copy/{{name}}'", "overwrite=true")
     second = folders(folder)
