@@ -11,7 +11,6 @@ from kuavo_eval.replay.capture import FILE, Capture
 from kuavo_eval.replay.score import read_recorded, score
 from kuavo_train.data.bags.options import Options
 from kuavo_train.tasks import task_named
-
 from tests.deploy.ros_island import Island, until
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow, pytest.mark.timeout(600)]

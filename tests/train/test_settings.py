@@ -80,7 +80,10 @@ def test_an_unknown_task_lists_the_known_ones():
 
 @pytest.mark.parametrize(
     ("setting", "message"),
-    [("training.bach_size=8", "Could not override 'training.bach_size'"), ("replay=all", "reservoir")],
+    [
+        ("training.bach_size=8", "Could not override 'training.bach_size'"),
+        ("replay=all", "reservoir"),
+    ],
 )
 def test_kuavo_train_names_unknown_settings_too(setting, message):
     from kuavo_cli.errors import UserError
