@@ -95,7 +95,11 @@ def _language(
     elif _low(identified) > chance:
         yield GOOD, "its own instruction fits best more often than by chance"
     elif known and alike:
-        yield BAD, f"the instruction has no measurable effect, though {_and(alike)} look alike"
+        yield (
+            BAD,
+            "the instruction has no measurable effect, though images alone do not tell the task "
+            f"from {_and(alike)}",
+        )
     elif known:
         yield (
             OPEN,

@@ -95,7 +95,7 @@ def data(page: Page, document: Document) -> None:
     )
     columns = ("episodes", "predictions", "refused", "seen", "chosen_on")
     rows = [
-        [task, *[page.number(f"tasks.{task}.{name}") for name in columns],
+        [page.label(task), *[page.number(f"tasks.{task}.{name}") for name in columns],
          page.number(f"tasks.{task}.seconds", "s", 0), page.text(f"tasks.{task}.source")]
         for task in document["tasks"]
     ]  # fmt: skip
@@ -245,7 +245,7 @@ def language(page: Page, document: Document, label: str) -> None:
     page.table(
         ["task", "own instruction fits best", "sensitivity"],
         [
-            [task, page.number(f"{root}.{task}.instruction.identified"),
+            [page.label(task), page.number(f"{root}.{task}.instruction.identified"),
              page.number(f"{root}.{task}.instruction.sensitivity")]
             for task in tasks
         ],

@@ -246,9 +246,10 @@ def test_what_is_wrong_is_said_and_nothing_is_left(
 def test_an_interrupted_run_leaves_nothing(checkpoint, recorded, tmp_path):
     """Ctrl-C in the middle: no folder, hidden or not, and a clean exit."""
     out = tmp_path / "eval" / "out"
-    command = [sys.executable, "-m", "kuavo_cli.main", "eval", "offline", "--checkpoint",
-               str(checkpoint), "--data", f"2={recorded / 'weighing'}", "--samples", "5000",
-               "--device", "cpu", "--out", str(out)]  # fmt: skip
+    command = [sys.executable, "-m", "kuavo_cli.main", "eval", "offline", "--device", "cpu"]
+    command += ["--checkpoint", str(checkpoint), "--data", f"2={recorded / 'weighing'}"]
+    command += ["--parts", "sampling", "--probe-frames", "1", "--samples", "1000000"]
+    command += ["--out", str(out)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     for line in process.stderr:
