@@ -70,6 +70,8 @@ def plan(
         f"To tell 60 % from 80 % takes {trials_per_arm(0.6, 0.8)} trials per task and checkpoint, "
         f"50 % from 90 % takes {trials_per_arm(0.5, 0.9)} (unpaired, 80 % power)."
     )
+    if len({one.weights_sha256 for one in planned.values()}) < len(planned):
+        typer.echo("Note: some of these checkpoints have the same weights.")
     if blind:
         typer.echo(f"The key, which letter is which, is in {key_of(file)}: do not look.")
     typer.echo(f"next    roslaunch kuavo_deploy eval.launch plan:={file.absolute()}")

@@ -79,5 +79,11 @@ def _lines(document: dict) -> str:
         f"skill {shown(document['skill'])}",
         f"hand events F1 {shown(document['hands']['f1'])}, latency {shown(document['latency'])}",
     ]
+    base = document["base"]
+    if base is not None:
+        lines.append(
+            f"base {shown(base['distance'])} and {shown(base['heading'])} off while it walks, "
+            f"walks and stands as recorded at {shown(base['agrees'])}"
+        )
     lines += [f"void: {bag['bag']}: {bag['void']}" for bag in document["bags"] if bag["void"]]
     return "\n".join(lines)

@@ -26,7 +26,7 @@ def render(document: dict[str, Any]) -> str:
         document,
         f"{sides['a']['label']} against {sides['b']['label']}",
         "Is A = {sides.a.label} better than B = {sides.b.label}? "
-        f"Measured {_WHERE[sides['a']['source']]}.",
+        f"Measured {_where(sides)}.",
     )
     page.verdict("verdict.text", document["verdict"]["level"], _detail(document))
     if document["method"]["of"] == TRIALS:
@@ -38,6 +38,11 @@ def render(document: dict[str, Any]) -> str:
         _errors(page, document)
     _method(page, document)
     return page.html()
+
+
+def _where(sides: dict[str, Any]) -> str:
+    a, b = (_WHERE[sides[side]["source"]] for side in ("a", "b"))
+    return a if a == b else f"A {a}, B {b}"
 
 
 def _detail(document: dict[str, Any]) -> str:

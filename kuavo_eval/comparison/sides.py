@@ -64,10 +64,11 @@ def open_sides(
         )
     if (first.folder.resolve(), first.label) == (second.folder.resolve(), second.label):
         raise UserError(f"both sides are {first.label!r} of {a}: there is nothing to compare")
-    if first.source != second.source:
+    if not _alike(first, second):
         raise UserError(
-            f"the trials of {a} are from {first.source}, those of {b} from {second.source}: "
-            "they say nothing about each other"
+            f"the trials of {a} are from {first.source}, those of {b} from {second.source}: only "
+            "one and the same checkpoint's trials in simulation and through the nodes (ros) tell "
+            "something about each other"
         )
     return first, second
 
@@ -75,6 +76,12 @@ def open_sides(
 def all_sides(folder: Path) -> list[Side]:
     """Every checkpoint of an evaluation."""
     return [_side(folder, label) for label in _labels(folder)]
+
+
+def _alike(a: Side, b: Side) -> bool:
+    """Is there one thing only that differs: the checkpoint, or how the simulated robot is run?"""
+    simulated = {a.source, b.source} <= {"simulation", "ros"}
+    return a.source == b.source or (simulated and bool(a.sha256) and a.sha256 == b.sha256)
 
 
 def _is_trials(folder: Path) -> bool:

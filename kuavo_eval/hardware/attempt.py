@@ -11,6 +11,7 @@ import numpy as np
 from kuavo_eval.hardware.operator import Said
 from kuavo_eval.hardware.plan import Plan, PlannedTrial
 from kuavo_eval.hardware.robot import Change, SceneState, Status
+from kuavo_eval.trials.names import simulated_start
 from kuavo_eval.trials.schema import Latency, SafetyEvent, Trial
 
 TIME_UP = "time limit"
@@ -151,7 +152,7 @@ class Attempt:
 
     def record(self, source: str, now: float) -> Trial:
         """For the log."""
-        planned = self.planned
+        planned, simulated = self.planned, source == "ros"
         known = self.plan.checkpoints[planned.checkpoint]
         return Trial(
             trial=planned.trial,
@@ -159,8 +160,8 @@ class Attempt:
             source=source,
             task=planned.task,
             instruction=self.instruction,
-            start=planned.start,
-            seed=planned.scene if source == "ros" else None,
+            start=simulated_start(planned.scene) if simulated else planned.start,
+            seed=planned.scene if simulated else None,
             checkpoint=planned.checkpoint,
             checkpoint_sha256="" if self.plan.blinded else known.weights_sha256,
             rubric=self.rubric,

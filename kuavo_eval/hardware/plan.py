@@ -18,6 +18,7 @@ import numpy as np
 import yaml
 
 from kuavo_cli.errors import UserError
+from kuavo_eval.trials.names import trial_name
 from kuavo_train.data.workspace import write_atomically
 
 FORMAT = "kuavo-trial-plan/1"
@@ -26,7 +27,10 @@ KEY_SUFFIX = ".key.yaml"
 
 @dataclass(frozen=True)
 class PlannedTrial:
-    """trial: the same for all checkpoints. start: which position. scene: seed on a simulation."""
+    """trial: the same for all checkpoints, see `trial_name`. start: which position.
+
+    scene: number of the start and its repeat, from the plan's seed on; a simulation's seed.
+    """
 
     trial: str
     block: int
@@ -127,13 +131,13 @@ def make_plan(
     trials = []
     for block, place in enumerate(rng.permutation(len(blocks)), start=1):
         repeat, task, number, start = blocks[place]
+        scene = seed + repeat * len(starts) + number
         for i in rng.permutation(len(known)):
             trials.append(
                 PlannedTrial(
-                    trial=f"{task}-{start}-{repeat + 1}", block=block, task=task, start=start,
-                    scene=seed + repeat * len(starts) + number, checkpoint=sorted(known)[i],
+                    trial_name(task, scene), block, task, start, scene, checkpoint=sorted(known)[i]
                 )
-            )  # fmt: skip
+            )
     return Plan(
         name, seed, {task: tuple(stages) for task, stages in rubrics.items()},
         {task: float(time_limits[task]) for task in rubrics}, known, tuple(trials),

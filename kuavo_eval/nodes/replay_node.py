@@ -55,7 +55,7 @@ class ReplayNode:
         for topic, kind, handle in (
             (names.SHADOW + topics.ARM_TRAJ, JointState, self._on_arms),
             (names.SHADOW + self._effector.command_topic, hands, self._on_hands),
-            (names.SHADOW + topics.CMD_POSE_WORLD, Twist, self._on_base),
+            (names.SHADOW + topics.CMD_POSE_WORLD_SYNCED, Twist, self._on_base),
             (names.STATE, String, self._on_state),
             (names.PLAN, JointTrajectory, self._on_plan),
             (names.EPOCH, String, self._on_epoch),
@@ -81,7 +81,7 @@ class ReplayNode:
         self._capture.hands.append((message.header.stamp.to_sec(), closures.tolist()))
 
     def _on_base(self, message: Twist) -> None:
-        pose = [message.linear.x, message.linear.y, message.angular.z]
+        pose = [message.linear.x, message.linear.y, message.angular.z, message.linear.z]
         self._capture.base.append((rospy.get_time(), pose))
 
     def _on_state(self, message: String) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from kuavo_deploy.robot.layout import STATE_NAMES
+from kuavo_deploy.robot.layout import ACTION_NAMES, STATE_DIM, STATE_NAMES
 from kuavo_eval.replay.score import ReplayScore
 from kuavo_eval.report import Page
 from kuavo_eval.report.figures import COLOURS, line_figure
@@ -15,6 +15,7 @@ from kuavo_eval.statistics import Quantity, bootstrap_ratio
 
 SHOWN = 4
 """Joints that are plotted: those that moved most."""
+NEVER = "the base never moves in the recordings"
 STEPS = 400
 """Frames of a plot, at most."""
 
@@ -41,6 +42,7 @@ def replay_document(scores: Sequence[ReplayScore], about: Mapping[str, Any]) -> 
             for i, name in enumerate(STATE_NAMES)
         ],
         "hands": _hands(counted),
+        "base": _base(counted),
         "latency": _latency(counted),
         "holds": sum(len(one.holds) for one in counted),
     }
@@ -60,23 +62,34 @@ def _of_bag(one: ReplayScore) -> dict[str, Any]:
 def _curves(one: ReplayScore) -> list[dict[str, Any]]:
     if one.void:
         return []
-    moved = np.argsort(-np.ptp(one.recorded, axis=0))[:SHOWN]
+    moved = np.argsort(-np.ptp(one.recorded[:, :STATE_DIM], axis=0))[:SHOWN]
+    shown = [*sorted(moved), *range(STATE_DIM, one.recorded.shape[1])]
     stride = max(1, len(one.times) // STEPS)
     return [
         {
-            "joint": STATE_NAMES[i],
+            "joint": ACTION_NAMES[i],
+            "unit": _unit(ACTION_NAMES[i]),
             "time": np.round(one.times[::stride], 2),
             "recorded": np.round(one.recorded[::stride, i], 4),
             "shadow": np.round(one.shadow[::stride, i], 4),
         }
-        for i in sorted(moved)
+        for i in shown
     ]
 
 
-def _mean(errors: Sequence[np.ndarray], unit: str) -> dict[str, Any]:
-    """Over frames, with the bootstrap over bags."""
+def _unit(name: str) -> str:
+    """For an axis."""
+    if name.endswith("hand"):
+        return "0 open, 1 closed"
+    return {"base_x": "m", "base_y": "m", "move": "above 0.5: it moves"}.get(name, "rad")
+
+
+def _mean(
+    errors: Sequence[np.ndarray], unit: str, none: str = "every bag is void"
+) -> dict[str, Any]:
+    """Over frames, with the bootstrap over bags; where there are none, the reason."""
     if not errors:
-        return Quantity(None, unit, n=0, of="bags", why="every bag is void").as_dict()
+        return Quantity(None, unit, n=0, of="bags", why=none).as_dict()
     scored = bootstrap_ratio([e.sum() for e in errors], [len(e) for e in errors])
     return scored.quantity(unit).as_dict()
 
@@ -109,6 +122,19 @@ def _hands(counted: Sequence[ReplayScore]) -> dict[str, Any]:
     }
 
 
+def _base(counted: Sequence[ReplayScore]) -> dict[str, Any] | None:
+    """None where the task stands."""
+    scores = [one.base for one in counted if one.base is not None]
+    if not scores:
+        return None
+    walked = [score for score in scores if len(score.distance)]
+    return {
+        "distance": _mean([score.distance for score in walked], "m", NEVER),
+        "heading": _mean([score.heading for score in walked], "rad", NEVER),
+        "agrees": _mean([score.agrees for score in scores], "fraction"),
+    }
+
+
 def _latency(counted: Sequence[ReplayScore]) -> dict[str, Any]:
     latencies = [seconds for one in counted for seconds in one.latencies]
     if not latencies:
@@ -138,6 +164,7 @@ def replay_report(document: Mapping[str, Any]) -> str:
             "normalized error": page.number("normalized_error"),
             "hand events found (F1)": page.number("hands.f1"),
             "their lag (positive: late)": page.number("hands.lag"),
+            **_base_facts(page, document),
             "latency of a plan (median)": page.number("latency"),
             "holds": page.number("holds"),
             "speed of the replay": page.number("rate"),
@@ -169,13 +196,24 @@ def replay_report(document: Mapping[str, Any]) -> str:
     return page.html()
 
 
+def _base_facts(page: Page, document: Mapping[str, Any]) -> dict[str, Any]:
+    if document["base"] is None:
+        return {}
+    return {
+        "base, mean distance of its target while it walks": page.number("base.distance"),
+        "its heading": page.number("base.heading"),
+        "it walks and stands as recorded": page.number("base.agrees"),
+    }
+
+
 def _plots(page: Page, bag: Mapping[str, Any]) -> None:
     if not bag["curves"]:
         return
-    page.section(f"Recording {bag['bag']}", "The joints that moved most.")
+    walks = any(curve["joint"] == "move" for curve in bag["curves"])
+    what = "The joints that moved most" + (", and the base." if walks else ".")
+    page.section(f"Recording {bag['bag']}", what)
     for curve in bag["curves"]:
-        unit = "0 open, 1 closed" if curve["joint"].endswith("hand") else "rad"
-        figure = line_figure("time [s]", f"{curve['joint']} [{unit}]", height=240)
+        figure = line_figure("time [s]", f"{curve['joint']} [{curve['unit']}]", height=240)
         for name, colour in (("recorded", COLOURS[7]), ("shadow", COLOURS[1])):
             figure.add_scatter(
                 x=curve["time"], y=curve[name], name=name, line={"color": colour}, mode="lines"

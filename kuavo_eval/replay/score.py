@@ -1,8 +1,8 @@
 """Shadow commands against recorded ones, at the recording's frames.
 
 A frame counts while a plan was executed. The error of a policy that stays where it was when its
-observation was taken is the measure for skill: shadow plans begin at the recorded state, so a
-short look ahead makes everybody's error small.
+observation was taken is the measure for the arms' skill: shadow plans begin at the recorded state,
+so a short look ahead makes everybody's error small.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from kuavo_deploy.robot.layout import ARM_INDICES, HAND_INDICES
+from kuavo_deploy.robot.layout import ARM_INDICES, HAND_INDICES, STATE_DIM, WALKING_ACTION_DIM
 from kuavo_eval.metrics.hand_events import hand_events
 from kuavo_eval.metrics.hand_timing import HandTiming, hand_timing
 from kuavo_eval.metrics.normalized_error import demonstrated_spread, normalized
+from kuavo_eval.replay.base import BaseScore, base_score
 from kuavo_eval.replay.capture import Capture
 from kuavo_train.data.bags.align import last_before
 from kuavo_train.data.bags.options import Options
@@ -48,9 +49,10 @@ class ReplayScore:
     """One bag's.
 
     void: why there is none, or ''. covered: share of frames under command. times: those frames,
-    shape (m,), from the first frame on [s]. recorded, shadow: actions at them, shape (m, 16).
-    holding: what holding still would have said, shape (m, 16). spread: of the recorded actions,
-    shape (16,). hands: event counts. holds: (time [s], reason). latencies: of plans [s].
+    shape (m,), from the first frame on [s]. recorded, shadow: actions at them, shape (m, 16) or
+    (m, 20) where the task walks. holding: what holding still would have said, shape (m, 16).
+    spread: of the recorded actions, shape (16,). hands: event counts. base: None where the task
+    stands. holds: (time [s], reason). latencies: of plans [s].
     """
 
     name: str
@@ -62,12 +64,13 @@ class ReplayScore:
     holding: np.ndarray = field(default_factory=lambda: np.empty((0, 16)))
     spread: np.ndarray = field(default_factory=lambda: np.empty(0))
     hands: HandTiming = HandTiming()
+    base: BaseScore | None = None
     holds: Sequence[tuple[float, str]] = ()
     latencies: Sequence[float] = ()
 
     def joint_errors(self, of: np.ndarray) -> np.ndarray:
         """|of − recorded| at each frame, shape (m, 16)."""
-        return np.abs(of - self.recorded)
+        return np.abs(of[:, :STATE_DIM] - self.recorded[:, :STATE_DIM])
 
     def arm_error(self, of: np.ndarray) -> np.ndarray:
         """Mean over the arms' joints at each frame, shape (m,) [rad]."""
@@ -96,19 +99,25 @@ def score(recorded: Recorded, capture: Capture) -> ReplayScore:
     if capture.dead:
         return ReplayScore(recorded.name, void=capture.dead)
     fault = next((reason for _, state, reason in capture.states if state == "fault"), None)
+    walks = recorded.actions.shape[1] == WALKING_ACTION_DIM
+    streams = [capture.arms, *([capture.base] if walks else [])]
     running = capture.running(recorded.times)
-    if capture.arms:
-        running &= recorded.times >= capture.arms[0][0]
-    if not capture.arms or running.sum() < FEWEST:
+    for stream in streams:
+        running &= recorded.times >= (stream[0][0] if stream else np.inf)
+    if running.sum() < FEWEST:
         why = fault or (capture.states[-1][2] if capture.states else "the executor said nothing")
+        if walks and capture.arms and not capture.base:
+            why = "the base was never under command: is /odom in the bag?"
         return ReplayScore(recorded.name, void=f"no shadow commands: {why}")
     times = recorded.times[running]
-    shadow = np.empty((len(times), 16))
+    actions = recorded.actions[running]
+    shadow = np.empty_like(actions)
     shadow[:, _ARMS] = _at(capture.arms, times)
     shadow[:, _HANDS] = _at(capture.hands, times) if capture.hands else 0.0
+    if walks:
+        shadow[:, STATE_DIM:] = _at(capture.base, times)
     if not np.isfinite(shadow).all():
         return ReplayScore(recorded.name, void="shadow commands that are not finite")
-    actions = recorded.actions[running][:, :16]
     return ReplayScore(
         name=recorded.name,
         covered=float(running.mean()),
@@ -116,8 +125,9 @@ def score(recorded: Recorded, capture: Capture) -> ReplayScore:
         recorded=actions,
         shadow=shadow,
         holding=_holding(recorded, capture, times),
-        spread=demonstrated_spread([recorded.actions[:, :16]]),
+        spread=demonstrated_spread([recorded.actions[:, :STATE_DIM]]),
         hands=_hand_timing(actions, shadow),
+        base=base_score(actions[:, STATE_DIM:], shadow[:, STATE_DIM:]) if walks else None,
         holds=[
             (round(time - float(recorded.times[0]), 2), reason)
             for time, state, reason in capture.states

@@ -10,10 +10,13 @@ from pathlib import Path
 
 _ENDINGS = ((signal.SIGINT, 20.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
 """How a group is asked to end, and how long it may take [s]."""
+_NEVER_ALONE = ("setpriv", "--pdeathsig", "INT", "--")
+"""Linux: Ctrl-C when this process is gone, even by kill -9: a policy without anybody who watches it
+must not go on, and would dispute the robot with the one that the next session starts."""
 
 
 class Child:
-    """Starts at once.
+    """Starts at once, from the main thread, and ends with this process.
 
     Args:
         command: to be run. log: its output is appended here. environment: default: this one's.
@@ -25,7 +28,7 @@ class Child:
         self._log = log
         with log.open("ab") as out:
             self._process = subprocess.Popen(
-                list(command), env=None if environment is None else dict(environment),
+                [*_NEVER_ALONE, *command], env=None if environment is None else dict(environment),
                 stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
                 start_new_session=True,
             )  # fmt: skip

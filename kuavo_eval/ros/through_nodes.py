@@ -12,6 +12,7 @@ from kuavo_eval.hardware.rubrics import rubrics_of
 from kuavo_eval.hardware.session import PLAN_COPY, open_session
 from kuavo_eval.ros.console import MARK
 from kuavo_eval.trials.log import TrialLog, read_trials
+from kuavo_eval.trials.names import simulated_start
 from kuavo_eval.trials.schema import Trial
 from kuavo_sim.ros.alone import launch_alone
 
@@ -56,7 +57,7 @@ def run_through_nodes(
         for label, path in checkpoints.items()
     }
     limits = dict.fromkeys(tasks, time_limit or SCENE_LIMIT)
-    starts = [str(seed + i) for i in range(episodes)]
+    starts = [simulated_start(seed + i) for i in range(episodes)]
     plan = make_plan(folder.name, planned, starts, rubrics_of(tasks), limits, 1, seed)
     file = folder / PLAN_COPY
     if not file.exists():

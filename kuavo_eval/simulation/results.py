@@ -54,6 +54,12 @@ def _conditions(about: dict[str, Any]) -> list[dict[str, Any]]:
             {"what": f"latency of inference, {label}", "value": {"value": value, "unit": "s"}}
             for label, value in about["latency"].items()
         ),
+        {
+            "what": "time limit of a trial",
+            "value": "the scene's"
+            if settings["time_limit"] is None
+            else {"value": settings["time_limit"], "unit": "s"},
+        },
         {"what": "how chunks continue each other", "value": settings["continuation"]},
         {"what": "camera images", "value": f"{width} × {height} px, JPEG"},
     ]  # fmt: skip

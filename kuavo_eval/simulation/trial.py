@@ -16,6 +16,7 @@ from kuavo_eval.simulation.robot_driver import COMMAND_HZ, RobotDriver
 from kuavo_eval.simulation.settings import SimulationSettings
 from kuavo_eval.simulation.stand_ins import ExpertDriver, chunk_stand_in
 from kuavo_eval.trials.faults import VoidTrial
+from kuavo_eval.trials.names import simulated_start, trial_name
 from kuavo_eval.trials.schema import Latency, SafetyEvent, Switch, Trial
 from kuavo_sim.env import CONTROL_HZ, KuavoEnv
 from kuavo_sim.simulation import Simulation
@@ -66,7 +67,7 @@ class TrialJob(NamedTuple):
     @property
     def trial(self) -> str:
         """The name that all candidates' trials of this scene share."""
-        return f"{self.task}-{self.seed}"
+        return trial_name(self.task, self.seed)
 
 
 def run_trial(job: TrialJob) -> Trial:
@@ -127,7 +128,7 @@ def _played(
         source="simulation",
         task=job.task,
         instruction=candidate.instruction(job.task),
-        start=f"seed {job.seed}",
+        start=simulated_start(job.seed),
         seed=job.seed,
         checkpoint=candidate.label,
         checkpoint_sha256=candidate.sha256,

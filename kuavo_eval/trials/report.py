@@ -15,6 +15,7 @@ SOURCES = {
     "ros": "the simulated robot behind the real robot's topics, through the real nodes",
     "robot": "the robot",
 }
+_CHANCE = "Whether one is better than the other, or was lucky: kuavo eval compare says that."
 _ALL_TRIALS = 60
 """A longer list of trials is left to the table beside the page."""
 
@@ -26,6 +27,8 @@ def report(document: Mapping[str, Any]) -> str:
         "Trials",
         f"How often does the policy do what it is told? On {SOURCES[document['source']]}.",
     )
+    several = len(document["checkpoints"]) > 1
+    page.verdict("answer", detail=_CHANCE if several else "")
     tables = _Tables(page, document)
     tables.success()
     tables.stages()

@@ -12,7 +12,7 @@ from typing import Any
 from kuavo_eval.folder import TRIALS, write_scores
 from kuavo_eval.trials.report import report
 from kuavo_eval.trials.schema import Trial
-from kuavo_eval.trials.summary import summarize
+from kuavo_eval.trials.summary import answer, summarize
 from kuavo_eval.trials.table import write_table
 
 
@@ -30,10 +30,12 @@ def write_results(
     Returns:
         The document.
     """
+    summary = summarize(trials)
     content = {
         "source": trials[0].source if trials else "",
         **about,
-        **summarize(trials),
+        "answer": answer(summary),
+        **summary,
         "trials": [_line(trial) for trial in trials],
         "videos": [{"caption": caption, "file": file} for caption, file in videos.items()],
     }

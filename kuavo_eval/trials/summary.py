@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,22 @@ def summarize(trials: Sequence[Trial]) -> dict[str, Any]:
             if trial.void
         ],
     }
+
+
+def answer(summary: Mapping[str, Any]) -> str:
+    """The successes in a sentence, from what `summarize` returned."""
+    parts = []
+    for label, checkpoint in summary["checkpoints"].items():
+        rates = [
+            (task, figures["success"]["successes"], figures["trials"])
+            for task, figures in checkpoint["tasks"].items()
+        ]
+        each = ", ".join(f"{task} {won}/{of}" if of else f"{task} void" for task, won, of in rates)
+        won, of = sum(rate[1] for rate in rates), sum(rate[2] for rate in rates)
+        parts.append(f"{label} succeeded in {won} of {of} trials ({each})")
+    text = "; ".join(parts) or "There is no trial yet"
+    voids = len(summary["voids"])
+    return f"{text}. {voids} void attempts do not count." if voids else f"{text}."
 
 
 def _of_checkpoint(label: str, trials: Sequence[Trial], counting: list[Trial]) -> dict[str, Any]:
@@ -113,4 +129,5 @@ def _counts(reasons: Sequence[str | None]) -> list[dict[str, Any]]:
 
 
 def _kind(reason: str) -> str:
-    return re.sub(r"\d+(\.\d+)?", "…", reason) if not reason.isidentifier() else reason
+    # a number that is part of a name, as in r_arm_4, tells reasons apart
+    return re.sub(r"(?<![\w.])\d+(\.\d+)?(?!\w)", "…", reason)

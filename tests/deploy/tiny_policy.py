@@ -36,13 +36,15 @@ SIZES = {
 }  # fmt: skip
 
 
-def write_tiny_checkpoint(folder: Path, arms: np.ndarray, spread: float = 0.03) -> Path:
+def write_tiny_checkpoint(
+    folder: Path, arms: np.ndarray, spread: float = 0.03, seed: int = 0
+) -> Path:
     """Random weights whose actions lie around a posture, shape (14,) [rad]."""
     tasks = list(load_tasks().values())
     with tempfile.TemporaryDirectory() as scratch:
         vlm = Path(scratch) / VLM
         write_vlm(vlm, SIZES, [task.instruction for task in tasks])
-        policy = random_policy(SIZES, vlm)
+        policy = random_policy(SIZES, vlm, seed)
         # as if it had been trained with recordings of the robot's size
         policy.config.input_features, policy.config.output_features = robot_features((3, 480, 640))
         lineage = Lineage(

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from kuavo_cli.errors import UserError
 from kuavo_eval.commands.compare import app
 from kuavo_eval.comparison import Options, compare
+from kuavo_eval.comparison.page import render
 from kuavo_eval.comparison.recordings import sign_flip
 from kuavo_eval.comparison.sides import open_sides
 from kuavo_eval.folder import EvaluationFolder, read_scores
@@ -130,17 +131,27 @@ def test_one_folder_with_two_blinded_checkpoints(tmp_path: Path) -> None:
     assert flipped["tasks"]["weighing"]["a"]["successes"] == 2
 
 
+def test_one_checkpoint_in_simulation_and_through_the_nodes_is_paired(tmp_path: Path) -> None:
+    a = folder_of(tmp_path / "a", {"weighing": won(9, 10)}, "A")
+    b = folder_of(tmp_path / "b", {"weighing": won(2, 10)}, "A", source="ros")
+    document = compared(a, b)
+    assert document["tasks"]["weighing"]["paired"] and document["verdict"]["level"] == "good"
+    assert "A in simulation, B on the simulated robot" in render(document)
+
+
 def test_what_cannot_be_compared_is_said_so(tmp_path: Path) -> None:
     a = folder_of(tmp_path / "a", {"weighing": won(1, 2)})
     folder_of(a, {"weighing": won(1, 2)}, "B")
     other = folder_of(tmp_path / "b", {"sorting": won(1, 2)}, "B")
     robot = folder_of(tmp_path / "r", {"sorting": won(1, 2)}, "A", source="robot")
+    nodes = folder_of(tmp_path / "n", {"sorting": won(1, 2)}, "A", source="ros")
     for left, right, labels, match in (
         (a, other, {}, "2 checkpoints: choose with --a from A, B"),
         (a, other, {"label_a": "C"}, "no checkpoint 'C': choose with --a from A, B"),
         (a, other, {"label_a": "A"}, "no task in common"),
         (other, other, {}, "nothing to compare"),
         (other, robot, {}, "from simulation, those of .* from robot"),
+        (other, nodes, {}, "from simulation, those of .* from ros"),
         (other, tmp_path / "absent", {}, "is no evaluation"),
     ):
         with pytest.raises(UserError, match=match):

@@ -13,6 +13,9 @@ from kuavo_deploy.safety.checks import PlanRefused, RawPlan, check_plan, check_r
 from kuavo_deploy.safety.limits import SoftLimits
 from kuavo_deploy.safety.tracking import TrackingMonitor
 from kuavo_eval.hardware.operator import NotUnderstood, Said, understood
+from kuavo_eval.simulation import SimulationSettings
+from kuavo_eval.simulation.candidates import Candidate
+from kuavo_eval.simulation.trial import TrialJob
 from kuavo_eval.trials import TrialLog, scored
 from kuavo_eval.trials.faults import is_policy_fault
 
@@ -54,6 +57,11 @@ def test_a_plan_runs_in_its_order_each_trial_written_down_and_the_robot_stopped_
     ]
     assert all(t.success and t.did == t.task and t.plan == rig.plan.sha256 for t in rig.trials)
     assert all(t.instruction == f"do {t.task}" and t.source == "ros" for t in rig.trials)
+    # the names that simulated trials of the same scenes have: `kuavo eval compare` pairs them
+    jobs = {TrialJob(Candidate(p.checkpoint, None), p.task, p.scene, SimulationSettings(), 0.0)
+            for p in rig.plan.trials}  # fmt: skip
+    assert {(t.trial, t.seed) for t in rig.trials} == {(job.trial, job.seed) for job in jobs}
+    assert all(t.start == f"seed {t.seed}" for t in rig.trials)
     assert not rig.moving
     kinds = [call.split()[0] for call in rig.calls]
     for i, kind in enumerate(kinds):
@@ -81,6 +89,7 @@ def test_the_operator_arranges_marks_stages_and_judges(tmp_path: Path) -> None:
     assert rig.run()
     (done,) = rig.trials
     assert done.success and done.interventions == 1 and done.note == "slipped once"
+    assert done.start == "left" and done.seed is None
     assert done.stages["grasped"] == pytest.approx(3.0, abs=0.3)
     assert done.stages["weighed"] is None, "nobody noted when"
     assert done.duration == pytest.approx(9.0, abs=0.3)

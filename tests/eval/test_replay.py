@@ -40,6 +40,16 @@ def recorded() -> Recorded:
     return Recorded("swing.bag", times, states, actions)
 
 
+@pytest.fixture(scope="module")
+def walk(recorded: Recorded) -> Recorded:
+    """The same while the base walks for four seconds: a metre ahead, turning over ±180°."""
+    base = np.zeros((100, 4))
+    base[:, 0] = np.clip((np.arange(100) - 20) / 40, 0, 1)
+    base[:, 2] = (np.pi - 0.2 + 0.4 * base[:, 0] + np.pi) % (2 * np.pi) - np.pi
+    base[20:60, 3] = 1.0
+    return replace(recorded, actions=np.hstack([recorded.actions, base]))
+
+
 def capture_of(recorded: Recorded, shift: float = 0.0, late: float = 0.0) -> Capture:
     """What nodes would have said that command the recorded actions (plus a shift, and late)."""
     at = np.arange(recorded.times[0], recorded.times[-1] + 0.05, 1 / RATE)
@@ -49,8 +59,50 @@ def capture_of(recorded: Recorded, shift: float = 0.0, late: float = 0.0) -> Cap
         arms=[(t, (row[ARMS] + shift).tolist()) for t, row in zip(at, rows, strict=True)],
         hands=[(t, row[HANDS].tolist()) for t, row in zip(at, rows, strict=True)],
         states=[(recorded.times[0] - 1, "ready", ""), (recorded.times[0] - 0.5, "run", "")],
+        base=[(t, row[16:].tolist()) for t, row in zip(at, _held(recorded, at), strict=True)],
         latencies=[0.5, 0.5],
     )
+
+
+def _held(recorded: Recorded, at: np.ndarray) -> np.ndarray:
+    return recorded.actions[np.searchsorted(recorded.times, at + 1e-6, side="right") - 1]
+
+
+def test_an_oracle_walks_as_recorded(walk: Recorded) -> None:
+    result = score(walk, capture_of(walk))
+    assert result.base is not None and len(result.base.distance) == 40
+    document = replay_document([result], {})
+    for name, wanted in (("distance", 0.0), ("heading", 0.0), ("agrees", 1.0)):
+        assert document["base"][name]["value"] == pytest.approx(wanted, abs=1e-9)
+    assert [curve["joint"] for curve in document["bags"][0]["curves"]][-4:] == [
+        "base_x", "base_y", "base_yaw", "move"
+    ]  # fmt: skip
+
+
+def test_another_walk_is_as_far_off_as_it_is(walk: Recorded) -> None:
+    """3 m and 4 m beside it, turned by 0.3 rad over the seam, and begun two seconds late."""
+    capture = capture_of(walk)
+    wrong = []
+    for time, (x, y, yaw, move) in capture.base:
+        late = 0.0 if time < walk.times[40] - 0.05 else move
+        wrong.append((time, [x + 3.0, y + 4.0, (yaw + 0.3 + np.pi) % (2 * np.pi) - np.pi, late]))
+    document = replay_document([score(walk, replace(capture, base=wrong))], {})
+    assert document["base"]["distance"]["value"] == pytest.approx(5.0)
+    assert document["base"]["heading"]["value"] == pytest.approx(0.3)
+    assert document["base"]["agrees"]["value"] == pytest.approx(0.8)
+    assert document["arms_error"]["value"] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_standing_task_has_no_base_and_a_base_that_is_never_commanded_is_void(
+    recorded: Recorded, walk: Recorded
+) -> None:
+    assert replay_document([score(recorded, capture_of(recorded))], {})["base"] is None
+    silent = score(walk, replace(capture_of(walk), base=[]))
+    assert "is /odom in the bag?" in silent.void
+    still = replace(walk, actions=walk.actions * np.r_[np.ones(19), 0.0])
+    never = replay_document([score(still, capture_of(still))], {})
+    assert never["base"]["distance"]["value"] is None
+    assert "never moves" in never["base"]["distance"]["why"]
 
 
 def test_an_oracle_has_no_error_full_skill_and_every_hand_event(recorded: Recorded) -> None:
@@ -147,11 +199,11 @@ def test_a_damaged_bag_is_void_without_anything_being_started(tmp_path: Path, ba
     assert result.void and result.name == "broken.bag" and not (tmp_path / "out").exists()
 
 
-def test_the_page_shows_the_numbers_of_the_document(recorded: Recorded, tmp_path: Path) -> None:
-    shifted = score(recorded, capture_of(recorded, shift=0.1))
-    oracle = replace(score(recorded, capture_of(recorded)), name="oracle.bag")
+def test_the_page_shows_the_numbers_of_the_document(walk: Recorded, tmp_path: Path) -> None:
+    shifted = score(walk, capture_of(walk, shift=0.1))
+    oracle = replace(score(walk, capture_of(walk)), name="oracle.bag")
     void = ReplayScore("dead.bag", void="the policy's process died")
     with EvaluationFolder(tmp_path / "replay", REPLAY) as folder:
-        about = {"task": "weighing", "rate": 1.0}
+        about = {"task": "sorting", "rate": 1.0}
         folder.finish(replay_document([shifted, oracle, void], about), replay_report)
     check_page(tmp_path / "replay")
