@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +42,11 @@ class PlannedTrial:
 
 @dataclass(frozen=True)
 class PlannedCheckpoint:
-    """path: of its folder. weights_sha256: at the time of planning."""
+    """path: of its folder. weights_sha256: at the time of planning. name: as the planner said."""
 
     path: str
     weights_sha256: str
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,9 @@ def make_plan(
     if blind:
         letters = [chr(ord("A") + int(i)) for i in rng.permutation(len(checkpoints))]
         labels = dict(zip(checkpoints, letters, strict=True))
-    known = {labels[label]: checkpoint for label, checkpoint in checkpoints.items()}
+    known = {
+        labels[label]: replace(checkpoint, name=label) for label, checkpoint in checkpoints.items()
+    }
     blocks = [
         (repeat, task, number, start)
         for repeat in range(repeats)

@@ -25,7 +25,7 @@ def write_plan_results(
         folder: of the results.
         trials: all attempts.
         command: as typed.
-        unblind: call a blinded plan's checkpoints by the last parts of their folders.
+        unblind: call a blinded plan's checkpoints by the names that they were planned under.
 
     Raises:
         UserError: no plan there, or the trials are another plan's.
@@ -37,7 +37,7 @@ def write_plan_results(
     open_to_all = unblind or not plan.blinded
     checkpoints = {label: planned.path for label, planned in plan.checkpoints.items()}
     if unblind and plan.blinded:
-        names = {label: _name(label, planned.path) for label, planned in plan.checkpoints.items()}
+        names = {letter: planned.name for letter, planned in plan.checkpoints.items()}
         trials = [
             replace(
                 trial, checkpoint=names[trial.checkpoint],
@@ -48,26 +48,29 @@ def write_plan_results(
         checkpoints = {names[label]: path for label, path in checkpoints.items()}
     about = {
         "provenance": provenance(command, plan.seed, checkpoints if open_to_all else {}),
-        "conditions": _conditions(plan, trials),
+        "conditions": _conditions(plan, trials, unblind),
     }
     return write_results(folder, _in_order(trials), about, {})
 
 
-def _name(letter: str, path: str) -> str:
-    parts = [part.replace(".", "_") for part in Path(path).parts[-2:]]
-    return "-".join([letter, *parts])
+def _blinding(plan: Plan, unblind: bool) -> str:
+    if not plan.blinded:
+        return "open"
+    return "were blinded during the trials" if unblind else "blinded"
 
 
 def _in_order(trials: Sequence[Trial]) -> list[Trial]:
     return sorted(trials, key=lambda trial: (trial.checkpoint, trial.task))
 
 
-def _conditions(plan: Plan, trials: Sequence[Trial]) -> list[dict[str, Any]]:
+def _conditions(plan: Plan, trials: Sequence[Trial], unblind: bool) -> list[dict[str, Any]]:
+    letters = plan.checkpoints if plan.blinded and unblind else {}
     return [
         {"what": "plan", "value": f"{plan.name}, lock {plan.sha256[:12]}"},
         {"what": "trials planned", "value": len(plan.trials)},
         {"what": "trials with a verdict", "value": len(scored(trials))},
-        {"what": "checkpoints", "value": "blinded" if plan.blinded else "open"},
+        {"what": "checkpoints", "value": _blinding(plan, unblind)},
+        *({"what": f"{letter} was", "value": letters[letter].name} for letter in sorted(letters)),
         *(
             {"what": f"time limit of {task}", "value": {"value": limit, "unit": "s"}}
             for task, limit in plan.time_limits.items()

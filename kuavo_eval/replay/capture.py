@@ -20,7 +20,8 @@ class Capture:
 
     arms: (time, 14 positions [rad]) of each command. hands: (time, 2 closures).
     base: (time, [x, y [m], yaw [rad], move]) in force at each tick.
-    states: (time, state, reason) at each change. latencies: of plans [s]. dead: what died meanwhile, or ''.
+    states: (time, state, reason) at each change. latencies: of plans [s].
+    dead: what died meanwhile, or ''.
     """
 
     arms: list[tuple[float, list[float]]] = field(default_factory=list)

@@ -200,11 +200,12 @@ class RosRobot:
 
     def _record(self, file: Path) -> None:
         file.parent.mkdir(exist_ok=True)
+        active = file.with_name(file.name + ".active")
+        active.unlink(missing_ok=True)  # of a session that was killed
         self._bag = Child(
             ["rosbag", "record", "--buffsize=1024", "--tcpnodelay", "-O", str(file), *BAG_TOPICS],
             self._folder / "log" / "bags.txt",
         )  # fmt: skip
-        active = file.with_name(file.name + ".active")
         self._await(active.exists, PATIENCE, "the bag is not recorded")
 
     def _reset(self, trial: PlannedTrial) -> None:

@@ -223,14 +223,16 @@ class _Tables:
             self._page.section("Every trial", "All of them stand in trials.parquet beside it.")
             return
         self._page.section("Every trial")
+        noted = ["note"] if any(trial["note"] for trial in trials) else []
         self._page.table(
-            ["trial", "checkpoint", "start", "result", "stage", "duration", "why"],
+            ["trial", "checkpoint", "start", "result", "stage", "duration", "why", *noted],
             [
                 [
                     self._page.text(f"trials.{i}.trial"), trial["checkpoint"],
                     self._page.text(f"trials.{i}.start"), trial["result"], trial["stage"],
                     self._page.number(f"trials.{i}.duration"),
                     self._page.text(f"trials.{i}.why"),
+                    *(self._page.text(f"trials.{i}.note") for _ in noted),
                 ]
                 for i, trial in enumerate(trials)
             ],

@@ -48,10 +48,13 @@ def answer(summary: Mapping[str, Any]) -> str:
         ]
         each = ", ".join(f"{task} {won}/{of}" if of else f"{task} void" for task, won, of in rates)
         won, of = sum(rate[1] for rate in rates), sum(rate[2] for rate in rates)
-        parts.append(f"{label} succeeded in {won} of {of} trials ({each})")
+        where = f"of {rates[0][0]}" if len(rates) == 1 else f"({each})"
+        parts.append(f"{label} succeeded in {won} of {of} trials {where}")
     text = "; ".join(parts) or "There is no trial yet"
     voids = len(summary["voids"])
-    return f"{text}. {voids} void attempts do not count." if voids else f"{text}."
+    if voids:
+        text += f". {voids} void attempt{'s do' if voids > 1 else ' does'} not count"
+    return f"{text}."
 
 
 def _of_checkpoint(label: str, trials: Sequence[Trial], counting: list[Trial]) -> dict[str, Any]:
