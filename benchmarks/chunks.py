@@ -62,7 +62,7 @@ class Chunks:
     def after_state(self, precision: str, share: float = 0.5) -> Row:
         """From the joint state, vision and prefix being done, against one whole chunk."""
         engine = self._engine(precision)
-        whole = FastSampler(self._policy, precision)
+        whole = FastSampler(self._policy, precision, graphs=True)
         times = self._times(
             {
                 "stock": lambda: whole.chunk(self._batch, self._noise, None),
@@ -80,7 +80,7 @@ class Chunks:
     def from_jpegs(self, precision: str) -> Row:
         """From three cameras' JPEGs, 480×640."""
         jpegs = [_jpeg(seed) for seed in range(len(self._policy.config.image_features))]
-        stock, ours = StockSampler(self._policy), FastSampler(self._policy, precision)
+        stock, ours = StockSampler(self._policy), FastSampler(self._policy, precision, graphs=True)
 
         def seen() -> dict[str, Any]:
             size = self._policy.config.resize_imgs_with_padding
@@ -99,7 +99,7 @@ class Chunks:
         return compared(self._words("chunk from three JPEGs 480×640", precision), STOCK, times)
 
     def _compared(self, what: str, precision: str, rest: Any, target: float | None) -> Row:
-        stock, ours = StockSampler(self._policy), FastSampler(self._policy, precision)
+        stock, ours = StockSampler(self._policy), FastSampler(self._policy, precision, graphs=True)
         arguments = (self._noise, rest)
         expected = stock.chunk(dict(self._batch), *arguments)
         error = float((ours.chunk(self._batch, *arguments) - expected).abs().max())
@@ -131,7 +131,7 @@ class Chunks:
         return alternate(contenders, self._seconds, self._rounds)
 
     def _engine(self, precision: str) -> Any:
-        sampler = FastSampler(self._policy, precision)
+        sampler = FastSampler(self._policy, precision, graphs=True)
         sampler.chunk(self._batch, self._noise, None)
         return sampler.engine
 

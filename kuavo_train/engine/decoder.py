@@ -20,7 +20,11 @@ from kuavo_train.engine.shapes import Shapes
 
 def normalized(x: Tensor, eps: float) -> Tensor:
     """Rows divided by their root mean square."""
-    return F.rms_norm(x, x.shape[-1:], None, eps)
+    if x.is_cuda or x.dtype != torch.float32:
+        return F.rms_norm(x, x.shape[-1:], None, eps)
+    # torch's own is three times slower on a CPU
+    length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+    return x * length.square_().div_(x.shape[-1]).add_(eps).rsqrt_()
 
 
 @dataclass(frozen=True)
@@ -32,9 +36,9 @@ class Mlp:
     eps: float
 
     def __call__(self, x: Tensor) -> Tensor:
-        """x, shape (N, E) → (N, E)."""
+        """x, shape (N, E), which is used up → (N, E)."""
         gate, up = self.gate_up(normalized(x, self.eps)).chunk(2, dim=1)
-        return self.down.plus(F.silu(gate).mul_(up), x)
+        return self.down.onto(x, F.silu(gate).mul_(up))
 
 
 def folded(linear: Any, norm: Any) -> Tensor:

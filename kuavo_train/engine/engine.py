@@ -35,12 +35,17 @@ class Engine:
         precision: of the products: float32, bfloat16, or int8 (weights, on a CPU).
         trim: drop the padding of instructions; shapes then follow the instruction. Default: on a
             CPU. A GPU's graphs want one shape.
+        graphs: on a CPU, record each shape's graph at its first chunk, which takes ten times as
+            long then: for whoever plans hundreds of chunks. A GPU always does.
     """
 
-    def __init__(self, policy: Any, precision: str = "float32", trim: bool | None = None) -> None:
+    def __init__(
+        self, policy: Any, precision: str = "float32", trim: bool | None = None,
+        graphs: bool = False,
+    ) -> None:  # fmt: skip
         if precision not in PRECISIONS:
             raise TrainingError(f"precision is {precision!r}: choose from {', '.join(PRECISIONS)}")
-        self._policy, self._precision = policy, precision
+        self._policy, self._precision, self._graphs = policy, precision, graphs
         self._parameters = list(policy.parameters())
         device = self._parameters[0].device
         if precision == "int8" and device.type != "cpu":
@@ -52,8 +57,7 @@ class Engine:
     def _read(self) -> None:
         with torch.inference_mode():
             dtype = torch.bfloat16 if self._precision == "bfloat16" else torch.float32
-            kind = "int8" if self._precision == "int8" else _storage(self._parameters)
-            self._networks = Networks(self._policy, kind, dtype)
+            self._networks = Networks(self._policy, dtype, self._precision == "int8")
         self._versions = self._weight_versions()
         self._sessions: dict[tuple[int, int, bool], Session] = {}
         self._session: Session | None = None
@@ -125,7 +129,7 @@ class Engine:
         if session is None:
             if len(self._sessions) >= SESSIONS:
                 self._sessions.pop(next(iter(self._sessions)))
-            session = Session(self._networks, *key)
+            session = Session(self._networks, *key, self._graphs)
             self._sessions[key] = session
         read = tokens.where(mask.bool(), -1)
         if session.tokens_read is None or not torch.equal(session.tokens_read, read):
@@ -141,7 +145,3 @@ def _lengths(mask: Tensor) -> list[int]:
     if not torch.equal(mask.bool(), expected) or not min(lengths, default=0):
         raise TrainingError("an instruction's padding must be on its right, and no text is empty")
     return lengths
-
-
-def _storage(parameters: list[Tensor]) -> str:
-    return "plain"

@@ -47,7 +47,11 @@ class Expert:
         model, expert = policy.model, policy.model.vlm_with_expert.lm_expert
         self._shapes, self._dtype = shapes, layers.dtype
         self._enter, self._times = _entrance(policy, shapes.steps)
-        self._after_time = _float(model.action_time_mlp_out)
+        time_out = model.action_time_mlp_out
+        self._after_time = Plain(
+            Weights(time_out.weight.detach().float(), time_out.bias.detach().float()),
+            shapes.chunk,
+        )
         self._layers = [
             _layer(module, cross, shapes, layers)
             for module, cross in zip(expert.layers, shapes.cross, strict=True)
@@ -57,7 +61,7 @@ class Expert:
             decoder.folded(model.action_out_proj, expert.norm).float(),
             model.action_out_proj.bias.detach().float(),
         )
-        self._leave = Plain(leave)
+        self._leave = Plain(leave, shapes.chunk)
 
     def velocity(self, x: Tensor, step: int, memory: list[KeyValues], window: Window) -> Tensor:
         """Of a noisy chunk at one of the steps.
@@ -72,19 +76,19 @@ class Expert:
             Shape (B, T, d), float32.
         """
         rows = x.view(-1, x.shape[-1])
-        rows = F.silu(self._enter(rows).add_(self._times[step]))
+        rows = F.silu(self._enter(rows).add_(self._times[step]), inplace=True)
         rows = self._after_time(rows).to(self._dtype)
         for layer, kv in zip(self._layers, memory, strict=True):
             attend = self._look if layer.cross else self._look_at_itself_too
-            attended = attend(layer, rows, kv, window, len(x))
-            rows = layer.mlp(layer.out.plus(attended, rows))
+            attended = attend(layer, rows, kv, window, x.shape[0])
+            rows = layer.mlp(layer.out.onto(rows, attended))
         return self._leave(decoder.normalized(rows.float(), self._eps)).view(x.shape)
 
     def _look(
         self, layer: _Layer, rows: Tensor, kv: KeyValues, window: Window, batch: int
     ) -> Tensor:
         queries = self._projected(layer, rows, batch)
-        return _attended(turned(queries, window.cross), kv, window.cross_mask, len(rows))
+        return _attended(turned(queries, window.cross), kv, window.cross_mask, rows.shape[0])
 
     def _look_at_itself_too(
         self, layer: _Layer, rows: Tensor, kv: KeyValues, window: Window, batch: int
@@ -94,7 +98,7 @@ class Expert:
         qkv = self._projected(layer, rows, batch)
         qk = turned(qkv[:, :, :both], window.own)
         kv.put(qk[:, :, shapes.heads :], qkv[:, :, both:], window.tokens + 1)
-        return _attended(qk[:, :, : shapes.heads], kv, window.own_mask, len(rows))
+        return _attended(qk[:, :, : shapes.heads], kv, window.own_mask, rows.shape[0])
 
     def _projected(self, layer: _Layer, rows: Tensor, batch: int) -> Tensor:
         projected = layer.project(decoder.normalized(rows, layer.eps))
@@ -126,11 +130,7 @@ def _entrance(policy: Any, steps: int) -> tuple[Plain, Tensor]:
         + of_action @ model.action_in_proj.bias.detach().double()
     )
     product = of_action @ model.action_in_proj.weight.detach().double()
-    return Plain(Weights(product.float())), constants.float()
-
-
-def _float(module: Any) -> Plain:
-    return Plain(Weights(module.weight.detach().float(), module.bias.detach().float()))
+    return Plain(Weights(product.float()), policy.config.chunk_size), constants.float()
 
 
 def _layer(module: Any, cross: bool, shapes: Shapes, layers: Layers) -> _Layer:

@@ -79,6 +79,11 @@ class EulerSteps:
         self.pull = torch.zeros(steps, batch, chunk, action_dim, device=device)
         self._guided = False
 
+    @property
+    def buffers(self) -> list[Tensor]:
+        """What `guide` rewrites."""
+        return [self.keep, self.move, self.pull]
+
     def guide(self, remainder: Remainder | None) -> None:
         """Set the coefficients for the next chunk."""
         if remainder is not None:

@@ -19,20 +19,22 @@ class Networks:
     """All that a session computes with.
 
     Args:
-        policy: lerobot's `SmolVLAPolicy`. kind: see `Layers`. dtype: of activations.
+        policy: lerobot's `SmolVLAPolicy`. dtype, int8: see `Layers`.
 
     Attributes:
         shapes: of the architecture. device, dtype, width: of the tokens. state: weight and bias.
+        traceable: TorchScript can hold the weights (8-bit ones it can't).
     """
 
-    def __init__(self, policy: Any, kind: str, dtype: torch.dtype) -> None:
+    def __init__(self, policy: Any, dtype: torch.dtype, int8: bool = False) -> None:
         self.shapes = shapes = Shapes.of(policy)
         model = policy.model.vlm_with_expert
-        layers = Layers(kind, dtype)
+        layers = Layers(dtype, int8)
         self._embedding: Tensor = (
             model.get_vlm_model().text_model.get_input_embeddings().weight.detach()
         )
         self.device, self.dtype = self._embedding.device, dtype
+        self.traceable = not int8
         self.width = self._embedding.shape[1]
         rows = shapes.cameras * shapes.image_tokens + shapes.language_tokens
         self.vision = Vision(policy, shapes, layers)

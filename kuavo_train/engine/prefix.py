@@ -51,6 +51,12 @@ class PrefixMemory:
     own: list[KeyValues]
     read: list[KeyValues]
 
+    @property
+    def buffers(self) -> list[Tensor]:
+        """All of them, each once."""
+        tensors = [t for kv in (*self.read, *self.own) for t in (kv.keys, kv.values)]
+        return list({id(tensor): tensor for tensor in tensors}.values())
+
 
 class Prefix:
     """The VLM's decoder, and the expert's projections of its keys and values.
@@ -83,7 +89,7 @@ class Prefix:
 
         read = [new(tokens + 1 + (0 if cross else shapes.chunk)) for cross in shapes.cross]
         own = [
-            new(tokens + 1) if cross else kv.first(tokens + 1)
+            new(tokens + 1) if cross else kv
             for kv, cross in zip(read[:-1], shapes.cross[:-1], strict=True)
         ]
         return PrefixMemory(own, read)
@@ -102,7 +108,7 @@ class Prefix:
         """
         shapes, (batch, count, width) = self._shapes, x.shape
         end = start + count
-        x = x.reshape(-1, width)
+        x = x.reshape(-1, width).clone()  # layers add onto it
         for index, layer in enumerate(self._layers):
             qkv = layer.qkv(decoder.normalized(x, layer.eps)).view(
                 batch, count, -1, shapes.head_dim
@@ -115,7 +121,7 @@ class Prefix:
             attended = F.scaled_dot_product_attention(
                 qk[:, :, : shapes.heads].transpose(1, 2), seen.keys, seen.values, attn_mask=mask
             )
-            x = layer.out.plus(attended.transpose(1, 2).reshape(batch * count, -1), x)
+            x = layer.out.onto(x, attended.transpose(1, 2).reshape(batch * count, -1))
             x = layer.mlp(x)
         kv = self._last.kv(decoder.normalized(x, self._last.eps))
         kv = kv.view(batch, count, -1, shapes.head_dim)

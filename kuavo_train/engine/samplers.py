@@ -39,11 +39,11 @@ class FastSampler:
     """The engine.
 
     Args:
-        policy: lerobot's. precision: see `Engine`.
+        policy: lerobot's. precision, graphs: see `Engine`.
     """
 
-    def __init__(self, policy: Any, precision: str) -> None:
-        self.engine = Engine(policy, precision)
+    def __init__(self, policy: Any, precision: str, graphs: bool = False) -> None:
+        self.engine = Engine(policy, precision, graphs=graphs)
         self._cameras = tuple(policy.config.image_features)
         self._dims = policy.config.action_feature.shape[0]
 
@@ -93,16 +93,17 @@ class StockSampler:
             policy.init_rtc_processor()
 
 
-def make_sampler(engine: str, policy: Any, precision: str) -> Sampler:
+def make_sampler(engine: str, policy: Any, precision: str, graphs: bool = False) -> Sampler:
     """By name.
 
     Args:
         engine: fast or stock.
         policy: lerobot's.
         precision: float32, bfloat16 or int8.
+        graphs: see `Engine`.
     """
     if engine == FAST:
-        return FastSampler(policy, precision)
+        return FastSampler(policy, precision, graphs)
     if engine != STOCK:
         raise TrainingError(f"engine is {engine!r}: choose from {', '.join(ENGINES)}")
     if precision == INT8:

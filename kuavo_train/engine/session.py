@@ -1,24 +1,21 @@
 """One batch shape: its buffers, and the two halves of a chunk that read and write nothing else.
 
-On a GPU each half is captured once as a CUDA graph and replayed; on a CPU it is called. Either
-way a chunk is: fill `pixels` and `language`, see(); fill `state`, `noise` and `euler`, act();
-read `actions`.
+Each half is recorded once and replayed (see `graphs`). A chunk is: fill `pixels` and `language`,
+see(); fill `state`, `noise` and `euler`, act(); read `actions`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from kuavo_train.engine.graphs import Traced, captured
 from kuavo_train.engine.guidance import EulerSteps
 from kuavo_train.engine.networks import Networks
 from kuavo_train.engine.window import Window
-
-WARM_UPS = 3
-"""Runs before a capture: libraries choose their kernels and allocate in them."""
 
 
 class Session:
@@ -26,7 +23,7 @@ class Session:
 
     Args:
         networks: the engine's. batch: B. language: tokens per instruction, with padding.
-        padded: see `Window`.
+        padded: see `Window`. graphs: recorded on a CPU too.
 
     Attributes:
         pixels: shape (B, C, 3, side, side), in 0…1. language: embeddings, shape (B, language, E).
@@ -34,7 +31,9 @@ class Session:
         euler: the steps' coefficients. window: see there.
     """
 
-    def __init__(self, networks: Networks, batch: int, language: int, padded: bool) -> None:
+    def __init__(
+        self, networks: Networks, batch: int, language: int, padded: bool, graphs: bool
+    ) -> None:
         shapes, device, dtype = networks.shapes, networks.device, networks.dtype
         self.batch = batch
         self.tokens_read: Tensor | None = None
@@ -45,21 +44,32 @@ class Session:
         self._tokens = torch.zeros(
             batch, self.window.tokens, networks.width, dtype=dtype, device=device
         )
-        images = shapes.cameras * shapes.image_tokens
-        self._images, self.language = self._tokens[:, :images], self._tokens[:, images:]
+        self._images = shapes.cameras * shapes.image_tokens
+        self.language = self._tokens[:, self._images :]
         self._memory = networks.prefix.memory(batch, self.window.tokens, self._tokens)
         self.state = torch.zeros(batch, shapes.state_dim, device=device)
         self.noise = torch.zeros(batch, shapes.chunk, shapes.action_dim, device=device)
         self.actions = torch.zeros_like(self.noise)
         self.euler = EulerSteps(shapes.steps, batch, shapes.chunk, shapes.action_dim, device)
-        self.see: Callable[[], None] = self._see
-        self.act: Callable[[], None] = self._act
+        self.see: Callable[[], None]
+        self.act: Callable[[], None]
         if device.type == "cuda":
             self.see, self.act = captured([self._see, self._act])
+        elif graphs and networks.traceable:
+            memory = self._memory.buffers
+            self.see = Traced(
+                self._see, [self.pixels, self._tokens, *self.window.buffers, *memory]
+            )
+            own = [self.state, self.noise, self.actions]
+            self.act = Traced(
+                self._act, [*own, *self.euler.buffers, *self.window.buffers, *memory]
+            )
+        else:
+            self.see, self.act = self._see, self._act
 
     def _see(self) -> None:
         """Vision and prefix: everything that does not depend on the state."""
-        self._images.copy_(self._networks.vision(self.pixels))
+        self._tokens[:, : self._images].copy_(self._networks.vision(self.pixels))
         self._networks.prefix(
             self._tokens, self.window.prefix, self._memory, 0, self.window.prefix_mask
         )
@@ -74,21 +84,3 @@ class Session:
             velocity = networks.expert.velocity(x, step, self._memory.read, window)
             x = self.euler.step(step, x, velocity)
         self.actions.copy_(x)
-
-
-def captured(halves: Sequence[Callable[[], None]]) -> list[Callable[[], None]]:
-    """CUDA graphs of functions that work on static buffers only."""
-    stream = torch.cuda.Stream()
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
-        for _ in range(WARM_UPS):
-            for half in halves:
-                half()
-    torch.cuda.current_stream().wait_stream(stream)
-    graphs = []
-    for half in halves:
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            half()
-        graphs.append(graph.replay)
-    return graphs

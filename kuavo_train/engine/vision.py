@@ -80,8 +80,8 @@ class Vision:
         width = self._positions.shape[1]
         x = self._embed(x).view(count, -1, width).add_(self._positions).view(-1, width)
         for layer in self._layers:
-            x = layer.out.plus(self._attention(layer.qkv(layer.before_attention(x)), count), x)
-            x = layer.down.plus(layer.up.gelu(layer.before_mlp(x)), x)
+            x = layer.out.onto(x, self._attention(layer.qkv(layer.before_attention(x)), count))
+            x = layer.down.onto(x, layer.up.gelu(layer.before_mlp(x)))
         x = self._project(self._shuffled(self._norm(x), count))
         return x.view(pixels.shape[0], -1, x.shape[1])
 
@@ -95,7 +95,7 @@ class Vision:
         out = F.scaled_dot_product_attention(
             q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
         )
-        return out.transpose(1, 2).reshape(len(qkv), -1)
+        return out.transpose(1, 2).reshape(qkv.shape[0], -1)
 
     def _shuffled(self, x: Tensor, count: int) -> Tensor:
         """Square neighbourhoods of patches side by side, shape (count·image_tokens, …)."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 
 from kuavo_train.engine.rotary import turns
 from kuavo_train.engine.shapes import Shapes
@@ -46,13 +47,23 @@ class Window:
         )
         seen = torch.zeros(batch, 1, 1, self.tokens + 1, dtype=dtype, device=device)
         self.state_mask = self.cross_mask = seen if padded else None
-        self.prefix_mask = seen[..., : self.tokens] if padded else None
         self.own_mask = torch.zeros(
             batch, 1, shapes.chunk, self.tokens + 1 + shapes.chunk, dtype=dtype, device=device
         )
         causal = torch.full((shapes.chunk, shapes.chunk), float("-inf"), dtype=dtype).triu(1)
         self.own_mask[..., self.tokens + 1 :] = causal.to(device)
         self.set_lengths([language] * batch)
+
+    @property
+    def prefix_mask(self) -> Tensor | None:
+        """The state's, without the state."""
+        return None if self.state_mask is None else self.state_mask[..., : self.tokens]
+
+    @property
+    def buffers(self) -> list[Tensor]:
+        """What `set_lengths` rewrites."""
+        masks = [] if self.state_mask is None else [self.state_mask]
+        return [self.state, self.own, self.own_mask, *masks]
 
     def set_lengths(self, lengths: Sequence[int]) -> None:
         """Tokens of each instruction, without padding."""

@@ -27,6 +27,11 @@ def sampler(policy, request):
     return made
 
 
+@pytest.fixture
+def recorded(policy):
+    return FastSampler(policy, "float32", graphs=True)
+
+
 @pytest.mark.parametrize("guided", [False, True], ids=["free", "guided"])
 @pytest.mark.parametrize("lengths", LENGTHS.values(), ids=LENGTHS)
 def test_a_chunk_is_lerobots(policy, sampler, lengths, guided):
@@ -58,6 +63,20 @@ def test_nothing_of_an_earlier_chunk_is_left(policy, sampler):
         start = noise(policy, len(lengths), seed)
         expected = stock(policy, content, start, left)
         assert difference(fast(sampler, content, start, left), expected) < EXACT, seed
+
+
+def test_a_recorded_graph_follows_all_that_changes(policy, recorded):
+    """Only weights are constants of a graph: nothing else of the chunk it was recorded with is."""
+    turns = [
+        ([23], None), ([23], remainder(policy)), ([23], None), ([9, 48], remainder(policy, 2)),
+        ([23, 17], None), ([48, 9], remainder(policy, 2, steps=4)),
+    ]  # fmt: skip
+    for seed, (lengths, left) in enumerate(turns):
+        content = batch(policy, lengths, seed)
+        start = noise(policy, len(lengths), seed)
+        expected = stock(policy, content, start, left)
+        for _ in range(2):
+            assert difference(fast(recorded, content, start, left), expected) < EXACT, seed
 
 
 def test_a_chunk_that_was_given_out_stays(policy, sampler):
