@@ -3,6 +3,7 @@
     engine = Engine(policy)                                    # lerobot's SmolVLAPolicy
     chunk = engine.chunk(pixels, tokens, mask, state)          # or in two halves:
     engine.see(pixels, tokens, mask)                           # vision and prefix
+    engine.see(None, tokens, mask)                             # same images, another instruction
     chunk = engine.act(state)                                  # when the joint state is there
 
 One chunk at a time: the halves of two threads never mix (`chunk` locks). Weights that change, as
@@ -78,20 +79,27 @@ class Engine:
             return self.act(state, noise, remainder)
 
     @torch.inference_mode()
-    def see(self, pixels: Tensor, tokens: Tensor, mask: Tensor) -> None:
+    def see(self, pixels: Tensor | None, tokens: Tensor, mask: Tensor) -> None:
         """Compute what does not depend on the joint state.
 
         Args:
-            pixels: letterboxed, in 0…1, shape (B, C, 3, side, side).
+            pixels: letterboxed, in 0…1, shape (B, C, 3, side, side); None: those seen last, whose
+                vision is not computed again.
             tokens: of the instructions, padded on the right, shape (B, L); best on the CPU.
             mask: which of them are no padding, shape (B, L).
         """
         with self._lock:
             if self._versions != self._weight_versions():
                 self._read()
-            session = self._session_for(tokens.cpu(), mask.cpu())
-            session.pixels.copy_(pixels, non_blocking=True)
-            session.see()
+            session, before = self._session_for(tokens.cpu(), mask.cpu()), self._session
+            if pixels is not None:
+                session.pixels.copy_(pixels, non_blocking=True)
+                session.look()
+            elif before is None or before.batch != session.batch:
+                raise TrainingError(f"no images were seen for {session.batch} instructions")
+            else:
+                session.images.copy_(before.images)
+            session.read()
             self._session = session
 
     @torch.inference_mode()

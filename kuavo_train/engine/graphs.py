@@ -1,4 +1,4 @@
-"""A half of a chunk as a graph: CUDA's on a GPU, TorchScript's on a CPU.
+"""A part of a chunk as a graph: CUDA's on a GPU, TorchScript's on a CPU.
 
 Either way it is recorded once per batch shape and replayed without Python: on a GPU without
 launches one by one, on a CPU without the interpreter's lock, which a robot's process has other
@@ -17,20 +17,20 @@ WARM_UPS = 3
 """Runs before a capture: libraries choose their kernels and allocate in them."""
 
 
-def captured(halves: Sequence[Callable[[], None]]) -> list[Callable[[], None]]:
+def captured(parts: Sequence[Callable[[], None]]) -> list[Callable[[], None]]:
     """CUDA graphs of functions that work on static buffers only."""
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
         for _ in range(WARM_UPS):
-            for half in halves:
-                half()
+            for part in parts:
+                part()
     torch.cuda.current_stream().wait_stream(stream)
     graphs = []
-    for half in halves:
+    for part in parts:
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
-            half()
+            part()
         graphs.append(graph.replay)
     return graphs
 
@@ -39,12 +39,12 @@ class Traced:
     """A function that works on static buffers only, recorded during its first call.
 
     Args:
-        half: the function. buffers: all that it reads or writes and that changes between calls;
+        part: the function. buffers: all that it reads or writes and that changes between calls;
             everything else becomes a constant of the graph.
     """
 
-    def __init__(self, half: Callable[[], None], buffers: Sequence[Tensor]) -> None:
-        self._module = _Module(half, buffers)
+    def __init__(self, part: Callable[[], None], buffers: Sequence[Tensor]) -> None:
+        self._module = _Module(part, buffers)
         self._graph: Callable[[], Tensor] | None = None
 
     def __call__(self) -> None:
@@ -62,13 +62,13 @@ class Traced:
 class _Module(torch.nn.Module):
     """What TorchScript records: buffers are its own, hence may change."""
 
-    def __init__(self, half: Callable[[], None], buffers: Sequence[Tensor]) -> None:
+    def __init__(self, part: Callable[[], None], buffers: Sequence[Tensor]) -> None:
         super().__init__()
-        self._half = half
+        self._part = part
         for index, buffer in enumerate(buffers):
             self.register_buffer(f"buffer{index}", buffer)
 
     def forward(self) -> Tensor:
         """Run, and give something back, as a graph must."""
-        self._half()
+        self._part()
         return torch.zeros(())

@@ -34,6 +34,12 @@ class Sampler(Protocol):
             remainder: to be continued.
         """
 
+    def see(self, batch: dict[str, Any]) -> None:
+        """Its first half, without a state; without images, those seen last are meant."""
+
+    def act(self, state: Tensor, noise: Tensor | None, remainder: Remainder | None) -> Tensor:
+        """Its second half."""
+
 
 class FastSampler:
     """The engine.
@@ -50,10 +56,24 @@ class FastSampler:
     def chunk(
         self, batch: dict[str, Any], noise: Tensor | None, remainder: Remainder | None
     ) -> Tensor:
-        pixels = torch.stack([batch[camera] for camera in self._cameras], dim=1)
         actions = self.engine.chunk(
-            pixels, batch[TOKENS], batch[TOKEN_MASK], batch[STATE_FEATURE], noise, remainder
-        )
+            self._pixels(batch), batch[TOKENS], batch[TOKEN_MASK], batch[STATE_FEATURE], noise,
+            remainder,
+        )  # fmt: skip
+        return self._own(actions)
+
+    def see(self, batch: dict[str, Any]) -> None:
+        shown = any(camera in batch for camera in self._cameras)
+        pixels = self._pixels(batch) if shown else None
+        self.engine.see(pixels, batch[TOKENS], batch[TOKEN_MASK])
+
+    def act(self, state: Tensor, noise: Tensor | None, remainder: Remainder | None) -> Tensor:
+        return self._own(self.engine.act(state, noise, remainder))
+
+    def _pixels(self, batch: dict[str, Any]) -> Tensor:
+        return torch.stack([batch[camera] for camera in self._cameras], dim=1)
+
+    def _own(self, actions: Tensor) -> Tensor:
         return actions[..., : self._dims].clone()  # outside inference mode: an ordinary tensor
 
 
@@ -66,6 +86,14 @@ class StockSampler:
 
     def __init__(self, policy: Any) -> None:
         self._policy = policy
+        self._seen: dict[str, Any] = {}
+
+    def see(self, batch: dict[str, Any]) -> None:
+        """Nothing can be computed yet."""
+        self._seen = {**self._seen, **batch}
+
+    def act(self, state: Tensor, noise: Tensor | None, remainder: Remainder | None) -> Tensor:
+        return self.chunk({**self._seen, STATE_FEATURE: state}, noise, remainder)
 
     def chunk(
         self, batch: dict[str, Any], noise: Tensor | None, remainder: Remainder | None

@@ -1,7 +1,7 @@
-"""One batch shape: its buffers, and the two halves of a chunk that read and write nothing else.
+"""One batch shape: its buffers, and the three parts of a chunk that touch nothing else.
 
-Each half is recorded once and replayed (see `graphs`). A chunk is: fill `pixels` and `language`,
-see(); fill `state`, `noise` and `euler`, act(); read `actions`.
+Each part is recorded once and replayed (see `graphs`). A chunk is: fill `pixels`, look(), which
+makes `images`; fill `language`, read(); fill `state`, `noise` and `euler`, act(); `actions`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ class Session:
         padded: see `Window`. graphs: recorded on a CPU too.
 
     Attributes:
-        pixels: shape (B, C, 3, side, side), in 0…1. language: embeddings, shape (B, language, E).
+        pixels: shape (B, C, 3, side, side), in 0…1. images, language: tokens,
+            shape (B, C·image_tokens, E) and (B, language, E).
         state: shape (B, state_dim). noise, actions: shape (B, T, action_dim), float32.
         euler: the steps' coefficients. window: see there.
     """
@@ -44,32 +45,37 @@ class Session:
         self._tokens = torch.zeros(
             batch, self.window.tokens, networks.width, dtype=dtype, device=device
         )
-        self._images = shapes.cameras * shapes.image_tokens
-        self.language = self._tokens[:, self._images :]
+        self._count = shapes.cameras * shapes.image_tokens
+        self.images, self.language = self._tokens[:, : self._count], self._tokens[:, self._count :]
         self._memory = networks.prefix.memory(batch, self.window.tokens, self._tokens)
         self.state = torch.zeros(batch, shapes.state_dim, device=device)
         self.noise = torch.zeros(batch, shapes.chunk, shapes.action_dim, device=device)
         self.actions = torch.zeros_like(self.noise)
         self.euler = EulerSteps(shapes.steps, batch, shapes.chunk, shapes.action_dim, device)
-        self.see: Callable[[], None]
-        self.act: Callable[[], None]
-        if device.type == "cuda":
-            self.see, self.act = captured([self._see, self._act])
-        elif graphs and networks.traceable:
-            memory = self._memory.buffers
-            self.see = Traced(
-                self._see, [self.pixels, self._tokens, *self.window.buffers, *memory]
-            )
-            own = [self.state, self.noise, self.actions]
-            self.act = Traced(
-                self._act, [*own, *self.euler.buffers, *self.window.buffers, *memory]
-            )
-        else:
-            self.see, self.act = self._see, self._act
+        self.look, self.read, self.act = self._parts(graphs)
 
-    def _see(self) -> None:
-        """Vision and prefix: everything that does not depend on the state."""
-        self._tokens[:, : self._images].copy_(self._networks.vision(self.pixels))
+    def _parts(self, graphs: bool) -> list[Callable[[], None]]:
+        parts = [self._look, self._read, self._act]
+        if self.state.is_cuda:
+            return captured(parts)
+        if not graphs or not self._networks.traceable:
+            return parts
+        window, memory = self.window.buffers, self._memory.buffers
+        return [
+            Traced(self._look, [self.pixels, self._tokens]),
+            Traced(self._read, [self._tokens, *window, *memory]),
+            Traced(
+                self._act,
+                [self.state, self.noise, self.actions, *self.euler.buffers, *window, *memory],
+            ),
+        ]
+
+    def _look(self) -> None:
+        """Vision."""
+        self._tokens[:, : self._count].copy_(self._networks.vision(self.pixels))
+
+    def _read(self) -> None:
+        """Images and instruction through the VLM: the rest of what needs no state."""
         self._networks.prefix(
             self._tokens, self.window.prefix, self._memory, 0, self.window.prefix_mask
         )

@@ -112,6 +112,27 @@ def test_what_does_not_depend_on_the_state_is_done_before_it_is_there(policy, sa
         assert difference(engine.act(state, noise(policy))[..., :20], expected) < EXACT
 
 
+def test_another_instruction_about_the_same_images_costs_no_vision(policy, sampler, monkeypatch):
+    first, second = batch(policy, [9]), batch(policy, [23], seed=1)
+    shown = {name: first[name] for name in policy.config.image_features}
+    sampler.see({name: first[name] for name in (*shown, TOKENS, TOKEN_MASK)})
+    monkeypatch.setattr(type(sampler.engine._networks.vision), "__call__", None)
+    words = {name: second[name] for name in (TOKENS, TOKEN_MASK)}
+    for seen in (words, {name: first[name] for name in words}, words):
+        sampler.see(seen)
+    expected = stock(policy, {**second, **shown}, noise(policy), None)
+    made = sampler.act(second["observation.state"], noise(policy), None)
+    assert difference(made, expected) < EXACT
+
+
+def test_other_images_are_needed_for_more_instructions(policy, sampler):
+    with pytest.raises(TrainingError, match="no images"):
+        sampler.engine.see(None, *(batch(policy, [9])[name] for name in (TOKENS, TOKEN_MASK)))
+    fast(sampler, batch(policy, [9]), noise(policy), None)
+    with pytest.raises(TrainingError, match="2 instructions"):
+        sampler.engine.see(None, *(batch(policy, [9, 9])[name] for name in (TOKENS, TOKEN_MASK)))
+
+
 def test_acting_on_nothing_is_an_error(policy):
     with pytest.raises(TrainingError, match="see"):
         Engine(policy).act(torch.zeros(1, 16))
