@@ -264,8 +264,9 @@ def main() -> int:
         rospy.loginfo(f"loading {checkpoint}")
         policy = TrainedPolicy(
             checkpoint, rospy.get_param("~device", "auto"), settings.dtype,
-            settings.engine, settings.threads,
+            settings.engine, settings.threads, graphs=True,
         )  # fmt: skip
+        policy.warm_up()
         rospy.loginfo(f"loaded on {policy.device}, cameras {', '.join(policy.cameras)}")
         node = PolicyNode(policy, settings, start_postures(checkpoint))
         # a respawned node goes on with what was said last, not with what was launched

@@ -7,11 +7,17 @@ ever more patiently; nothing needs a restart.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from kuavo_deploy.policy.policies import ChunkPolicy
+from kuavo_deploy.policy.policies import ChunkPolicy, SeesFirst
+
+Result = TypeVar("Result")
+
+
+class _Whole(ChunkPolicy, SeesFirst, Protocol):
+    """All of it."""
 
 
 class OutOfMemory(RuntimeError):
@@ -19,7 +25,9 @@ class OutOfMemory(RuntimeError):
 
 
 class FreesMemory:
-    """A policy that frees its device's cache when the memory runs out. See `ChunkPolicy`.
+    """A policy that frees its device's cache when the memory runs out.
+
+    See `ChunkPolicy` and `SeesFirst`.
 
     Args:
         policy: does the work. exhausted: the exceptions that mean it, e.g.
@@ -31,7 +39,7 @@ class FreesMemory:
 
     def __init__(
         self,
-        policy: ChunkPolicy,
+        policy: _Whole,
         exhausted: type[Exception] | tuple[type[Exception], ...],
         free: Callable[[], None],
     ) -> None:
@@ -45,8 +53,19 @@ class FreesMemory:
         Raises:
             OutOfMemory: the cache is free again.
         """
+        return self._guarded(lambda: self._policy.plan(observation, sampling))
+
+    def see(self, images: Mapping[str, Any]) -> None:
+        """See `SeesFirst`; raises as `plan` does."""
+        self._guarded(lambda: self._policy.see(images))
+
+    def act(self, state: np.ndarray, sampling: Mapping[str, Any]) -> np.ndarray:
+        """See `SeesFirst`; raises as `plan` does."""
+        return self._guarded(lambda: self._policy.act(state, sampling))
+
+    def _guarded(self, work: Callable[[], Result]) -> Result:
         try:
-            return self._policy.plan(observation, sampling)
+            return work()
         except self._exhausted as error:
             self.times += 1
             why = str(error).split(". ")[0]
@@ -59,7 +78,7 @@ class FreesMemory:
         return self._policy.to_own_scale(actions)
 
 
-def with_freed_memory(policy: ChunkPolicy) -> FreesMemory:
+def with_freed_memory(policy: _Whole) -> FreesMemory:
     """A policy on torch."""
     import torch
 

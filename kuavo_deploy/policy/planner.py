@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from kuavo_deploy.policy.continuation import Chunk, Continuation
 from kuavo_deploy.policy.executed import Executed
 from kuavo_deploy.policy.figures import PlannerFigures
 from kuavo_deploy.policy.observations import NotReady, Observation
-from kuavo_deploy.policy.policies import ChunkPolicy
+from kuavo_deploy.policy.policies import ChunkPolicy, SeesFirst
 from kuavo_deploy.robot import layout, topics
 from kuavo_deploy.safety import health
 from kuavo_deploy.safety.health import Finding, Level
@@ -53,11 +53,17 @@ class Outcome(NamedTuple):
     stop: bool = False
 
 
+class _Left(Exception):
+    """The instruction that a chunk was being made for is not in force any more."""
+
+
 class Planner:
     """Plans chunk after chunk. One thread calls `step`.
 
     Args:
-        policy: see `ChunkPolicy`. continuation: how chunks follow each other.
+        policy: see `ChunkPolicy`; one that `SeesFirst` is asked in two halves, and given up in
+            between when the instruction changes: the new one is then planned for from the same
+            images, which need not be seen again. continuation: how chunks follow each other.
         look: gives the newest observation or raises NotReady.
         decode: JPEG bytes and a name → uint8 RGB (H, W, 3), as for the recordings.
         instruction: what is in force; asked again after the inference.
@@ -82,6 +88,8 @@ class Planner:
         self._instruction, self._clock, self._settings = instruction, clock, settings
         self._executed = Executed() if executed is None else executed
         self._planned: Chunk | None = None
+        self._left: Observation | None = None
+        self._seen: Observation | None = None
         self._errors = 0
         self._seen_at = clock()
         self._reason = "starting"
@@ -103,10 +111,16 @@ class Planner:
             return self._stopped("no instruction yet", self._settings.retry, stop=False)
         began = self._clock()
         try:
-            observation = self._look()
+            observation = self._left_behind(began) or self._look()
             if self._has_planned_from(observation, announcement):
                 return Outcome(None, "", 0.01)
             chunk = self._infer(observation, announcement)
+            if not self._holds(announcement):
+                raise _Left
+        except _Left:
+            self.figures.abandoned += 1
+            self._left = observation
+            return Outcome(None, "the instruction changed meanwhile", 0.0)
         except NotReady as problem:
             return self._blind(str(problem), began)
         except Exception as error:  # a policy may fail in any way; the robot then holds
@@ -117,6 +131,16 @@ class Planner:
         self._errors = 0
         self._seen_at = began
         return self._handed_over(chunk, observation, began)
+
+    def _left_behind(self, now: float) -> Observation | None:
+        """What was being planned from when the instruction changed, unless that is long ago."""
+        left, self._left = self._left, None
+        recent = left is not None and abs(now - left.stamp) <= self._settings.patience
+        return left if recent else None
+
+    def _holds(self, announcement: Announcement) -> bool:
+        current = self._instruction()
+        return current is not None and current.epoch == announcement.epoch
 
     def _has_planned_from(self, observation: Observation, announcement: Announcement) -> bool:
         planned = self._planned
@@ -131,30 +155,45 @@ class Planner:
         return self._stopped(problem, 0.02, stop=lasting)
 
     def _infer(self, observation: Observation, announcement: Announcement) -> Chunk:
-        features = {
-            topics.IMAGE_FEATURES[camera]: self._decode(jpeg, camera)
-            for camera, jpeg in observation.jpegs.items()
-        }
-        features[topics.STATE_FEATURE] = observation.state.astype(np.float32)
-        sampling = self._continuation.sampling(
-            self._policy, self._executed.newest(announcement.epoch), observation.stamp,
-            self._executed.delay,
-        )  # fmt: skip
-        actions = np.asarray(
-            self._policy.plan({**features, "task": announcement.instruction}, sampling)
-        )
+        """A chunk.
+
+        Raises:
+            _Left: the instruction changed in between.
+        """
+        actions = np.asarray(self._actions(observation, announcement))
         if actions.ndim != 2 or actions.shape[1] != layout.WALKING_ACTION_DIM or not len(actions):
             raise ValueError(f"the policy gave a chunk of shape {actions.shape}, not (T, 20)")
         if not np.isfinite(actions).all():
             raise ValueError("the policy gave numbers that are not finite")
         return Chunk(announcement.epoch, observation.stamp, self._settings.step, actions)
 
+    def _actions(self, observation: Observation, announcement: Announcement) -> np.ndarray:
+        task, state = {"task": announcement.instruction}, observation.state.astype(np.float32)
+        if not isinstance(self._policy, SeesFirst):
+            features = {**self._images(observation), topics.STATE_FEATURE: state, **task}
+            return self._policy.plan(features, self._sampling(observation, announcement))
+        known = self._seen is observation
+        self._seen = None
+        self._policy.see(task if known else {**self._images(observation), **task})
+        self._seen = observation
+        if not self._holds(announcement):
+            raise _Left
+        return self._policy.act(state, self._sampling(observation, announcement))
+
+    def _images(self, observation: Observation) -> dict[str, np.ndarray]:
+        return {
+            topics.IMAGE_FEATURES[camera]: self._decode(jpeg, camera)
+            for camera, jpeg in observation.jpegs.items()
+        }
+
+    def _sampling(self, observation: Observation, announcement: Announcement) -> dict[str, Any]:
+        return self._continuation.sampling(
+            self._policy, self._executed.newest(announcement.epoch), observation.stamp,
+            self._executed.delay,
+        )  # fmt: skip
+
     def _handed_over(self, chunk: Chunk, observation: Observation, began: float) -> Outcome:
         now = self._clock()
-        current = self._instruction()
-        if current is None or current.epoch != chunk.epoch:
-            self.figures.abandoned += 1
-            return Outcome(None, "the instruction changed meanwhile", 0.0)
         if now >= chunk.times[-1]:
             self._executed.forget()
             return self._stopped("inference takes longer than a chunk lasts", 0.0, stop=True)

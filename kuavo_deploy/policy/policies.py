@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -25,6 +25,17 @@ class ChunkPolicy(Protocol):
         """Actions, shape (K, 20), in the scale that its sampler works in."""
 
 
+@runtime_checkable
+class SeesFirst(Protocol):
+    """What a `ChunkPolicy` may be able to do besides: `plan` in two halves."""
+
+    def see(self, images: Mapping[str, Any]) -> None:
+        """Decoded images and `task`, or `task` alone: the images seen last are meant."""
+
+    def act(self, state: np.ndarray, sampling: Mapping[str, Any]) -> np.ndarray:
+        """The chunk of what was seen last, from a joint state, shape (16,)."""
+
+
 class TrainedPolicy:
     """A checkpoint folder, loaded and verified.
 
@@ -34,6 +45,7 @@ class TrainedPolicy:
         dtype: float32, bfloat16 or int8.
         engine: fast, or stock (lerobot's own sampler, to compare).
         threads: of its arithmetic in this process; 0: all cores but one; None: as it is.
+        graphs: record graphs on a CPU too: for a robot, see `warm_up`.
 
     Attributes:
         device: where it runs.
@@ -46,6 +58,7 @@ class TrainedPolicy:
         dtype: str = "float32",
         engine: str = "fast",
         threads: int | None = None,
+        graphs: bool = False,
     ) -> None:
         # torch and lerobot take seconds to import: only whoever loads a policy pays for them
         import torch
@@ -57,7 +70,7 @@ class TrainedPolicy:
             torch.set_num_threads(threads or max((os.cpu_count() or 1) - 1, 1))
         chosen = None if device == "auto" else device
         self._wrapper = SmolVLAPolicyWrapper.from_pretrained(
-            checkpoint, chosen, dtype, engine=engine
+            checkpoint, chosen, dtype, engine=engine, graphs=graphs
         )
         names = {feature: camera for camera, feature in IMAGE_FEATURES.items()}
         self.cameras = tuple(names[feature] for feature in self._wrapper.cameras)
@@ -70,6 +83,30 @@ class TrainedPolicy:
         chunk = self._wrapper.predict_action_chunk(observation, **sampling)
         actions: np.ndarray = chunk.double().numpy()
         return actions
+
+    def see(self, images: Mapping[str, Any]) -> None:
+        """See `SeesFirst`."""
+        self._wrapper.see(images)
+
+    def act(self, state: np.ndarray, sampling: Mapping[str, Any]) -> np.ndarray:
+        """See `SeesFirst`."""
+        actions: np.ndarray = self._wrapper.act(state, **sampling).double().numpy()
+        return actions
+
+    def warm_up(self) -> None:
+        """Plan once for every instruction that it knows, so that no chunk on the robot is a first.
+
+        A first chunk records its graphs and takes some ten times as long.
+        """
+        from kuavo_deploy.robot.layout import STATE_DIM
+        from kuavo_deploy.robot.topics import IMAGE_FEATURES
+
+        black = np.zeros((480, 640, 3), np.uint8)
+        images: dict[str, Any] = {IMAGE_FEATURES[camera]: black for camera in self.cameras}
+        for text in (self.instructions or {}).values():
+            self.see({**images, "task": text})
+            self.act(np.zeros(STATE_DIM, np.float32), {})
+            images = {}
 
     def to_own_scale(self, actions: np.ndarray) -> Any:
         """See `ChunkPolicy`: a tensor, shape (1, K, 20), on the policy's device."""

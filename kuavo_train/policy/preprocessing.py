@@ -85,8 +85,16 @@ def observation_tensors(
             f"the observation lacks {', '.join(missing)}; the policy needs "
             f"{', '.join(cameras)}, {STATE_FEATURE} and {TASK}"
         )
-    tensors: dict[str, Any] = {name: image_tensor(observation[name], size) for name in cameras}
+    tensors = seen_tensors(observation, cameras, size)
     tensors[STATE_FEATURE] = state_tensor(observation[STATE_FEATURE])
+    return tensors
+
+
+def seen_tensors(
+    observation: Mapping[str, Any], cameras: Sequence[str], size: tuple[int, int]
+) -> dict[str, Any]:
+    """Of a raw observation, what is known without the joint state: images and instruction."""
+    tensors: dict[str, Any] = {name: image_tensor(observation[name], size) for name in cameras}
     tensors[TASK] = instruction_text(observation[TASK])
     return tensors
 

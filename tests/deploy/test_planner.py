@@ -27,13 +27,23 @@ class Scripted:
     latency: float = 0.2
     fails: Exception | None = None
     seen: list[dict] = field(default_factory=list)
+    states: list[np.ndarray] = field(default_factory=list)
     asked: list[dict] = field(default_factory=list)
     cameras: tuple[str, ...] = topics.CAMERAS
     instructions: dict[str, str] | None = None
     chunk: np.ndarray = field(default_factory=lambda: np.zeros((10, 20)))
 
     def plan(self, observation: Mapping[str, Any], sampling: Mapping[str, Any]) -> np.ndarray:
-        self.seen.append(dict(observation))
+        self.see(observation)
+        return self.act(observation[topics.STATE_FEATURE], sampling)
+
+    def see(self, images: Mapping[str, Any]) -> None:
+        self.seen.append(dict(images))
+        if self.world.while_seeing:
+            self.world.while_seeing()
+
+    def act(self, state: np.ndarray, sampling: Mapping[str, Any]) -> np.ndarray:
+        self.states.append(state)
         self.asked.append(dict(sampling))
         self.world.now += self.latency
         if self.world.while_inferring:
@@ -54,6 +64,7 @@ class PolicyWorld:
         self.announcement: Announcement | None = Announcement("s:1", "weighing", "weigh it")
         self.broken: str | None = None
         self.while_inferring: Any = None
+        self.while_seeing: Any = None
         self.policy = Scripted(self)
         self.decoded: list[str] = []
         self.planner = Planner(
@@ -86,7 +97,8 @@ def test_the_policy_sees_exactly_its_features_and_each_image_is_decoded_once() -
     world = PolicyWorld()
     world.planner.step()
     seen = world.policy.seen[0]
-    assert set(seen) == {*topics.IMAGE_FEATURES.values(), topics.STATE_FEATURE, "task"}
+    assert set(seen) == {*topics.IMAGE_FEATURES.values(), "task"}
+    assert np.array_equal(world.policy.states[0], np.arange(16.0))
     assert seen["task"] == "weigh it"
     assert world.decoded == list(topics.CAMERAS)
 
@@ -130,6 +142,58 @@ def test_a_chunk_for_an_instruction_that_was_left_meanwhile_is_abandoned() -> No
     assert world.planner.figures.abandoned == 1
     world.while_inferring = None
     assert world.planner.step().chunk.epoch == "s:2"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("half", ["while_seeing", "while_inferring"])
+def test_a_new_instruction_is_planned_for_from_the_images_that_were_just_seen(half: str) -> None:
+    """They are as new as the chunk that was given up, and their vision is done."""
+    world = PolicyWorld()
+
+    def switch() -> None:
+        setattr(world, half, None)
+        world.announcement = Announcement("s:2", "sorting", "sort it")
+
+    setattr(world, half, switch)
+    assert world.planner.step().chunk is None
+    assert len(world.policy.asked) == (half == "while_inferring"), "given up between the halves"
+    stamp = world.look().stamp - world.policy.latency * len(world.policy.asked)
+    outcome = world.planner.step()
+    assert outcome.chunk is not None and outcome.chunk.epoch == "s:2"
+    assert outcome.chunk.stamp == pytest.approx(stamp)
+    assert world.policy.seen[1] == {"task": "sort it"}
+    assert world.decoded == list(topics.CAMERAS)
+    assert world.planner.step().chunk is not None
+    assert len(world.policy.seen[2]) == 4, "the next chunk looks again"
+
+
+def test_images_that_were_left_long_ago_are_not_planned_from() -> None:
+    world = PolicyWorld(patience=0.5)
+
+    def switch() -> None:
+        world.now += 0.6
+        world.while_seeing = None
+        world.announcement = Announcement("s:2", "sorting", "sort it")
+
+    world.while_seeing = switch
+    world.planner.step()
+    outcome = world.planner.step()
+    assert outcome.chunk is not None
+    assert outcome.chunk.stamp == pytest.approx(world.now - world.policy.latency - 0.05)
+    assert len(world.policy.seen[1]) == 4
+
+
+def test_an_error_while_seeing_leaves_nothing_to_be_continued() -> None:
+    world = PolicyWorld()
+
+    def fail() -> None:
+        raise RuntimeError("no")
+
+    world.planner.step()
+    world.while_seeing = fail
+    assert world.planner.step().reason == "RuntimeError: no"
+    world.while_seeing = None
+    world.planner.step()
+    assert len(world.policy.seen[-1]) == 4
 
 
 @pytest.mark.parametrize(
@@ -194,7 +258,7 @@ def test_other_failures_are_none_of_the_memory_s() -> None:
     world.policy.fails = RuntimeError("something else")
     policy = FreesMemory(world.policy, Exhausted, lambda: freed.append("cache"))
     with pytest.raises(RuntimeError, match="something else"):
-        policy.plan({}, {})
+        policy.act(np.zeros(16), {})
     assert freed == []
 
 

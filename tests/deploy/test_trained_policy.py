@@ -38,6 +38,23 @@ def test_a_checkpoint_tells_its_cameras_instructions_and_device_and_plans(checkp
     assert np.isfinite(chunk).all()
 
 
+@pytest.mark.parametrize("engine", ["fast", "stock"])
+def test_two_halves_are_the_whole(checkpoint: Path, engine: str) -> None:
+    policy, seen = TrainedPolicy(checkpoint, "cpu", engine=engine, graphs=True), observation()
+    images = {name: value for name, value in seen.items() if name != "observation.state"}
+    policy.warm_up()
+    whole, halves = [], []
+    for text in (*(policy.instructions or {}).values(), "something else"):
+        torch.manual_seed(0)
+        whole.append(policy.plan({**seen, "task": text}, {}))
+        policy.see({**images, "task": "tell me"} if not halves else {"task": "tell me"})
+        policy.see({"task": text})
+        torch.manual_seed(0)
+        halves.append(policy.act(seen["observation.state"], {}))
+    assert np.abs(np.subtract(whole, halves)).max() < 1e-6
+    assert np.abs(whole[0] - whole[1]).max() > 1e-4, "the text counts"
+
+
 def test_a_flipped_byte_in_a_checkpoint_is_refused(tmp_path: Path) -> None:
     folder = write_tiny_checkpoint(tmp_path / "best", MIDDLE)
     weights = folder / "model.safetensors"

@@ -38,12 +38,14 @@ from kuavo_train.checkpoint.reader import Checkpoint, LoadedPolicy, load, open_c
 from kuavo_train.engine.guidance import Remainder
 from kuavo_train.engine.samplers import FAST, INT8, make_sampler
 from kuavo_train.errors import DataError
-from kuavo_train.policy.action_space import UNIFIED_DIM
+from kuavo_train.policy.action_space import STATE_DIM, UNIFIED_DIM
 from kuavo_train.policy.preprocessing import (
     TASK,
     check_instruction_length,
     observation_tensors,
+    seen_tensors,
     stacked,
+    state_tensor,
 )
 
 
@@ -53,6 +55,7 @@ class SmolVLAPolicyWrapper:
     Args:
         checkpoint: verified. loaded: its policy and pipelines.
         engine: fast or stock. precision: of the engine's products; default: that of the weights.
+        graphs: of the engine on a CPU, see there.
 
     Attributes:
         policy: the `SmolVLAPolicy` inside.
@@ -66,6 +69,7 @@ class SmolVLAPolicyWrapper:
         loaded: LoadedPolicy,
         engine: str = FAST,
         precision: str | None = None,
+        graphs: bool = False,
     ) -> None:
         self.manifest: Manifest = checkpoint.manifest
         self.path: Path = checkpoint.path
@@ -79,7 +83,7 @@ class SmolVLAPolicyWrapper:
         self._tokenizer = tokenizer_of(loaded.preprocessor)
         weights = loaded.policy.model.vlm_with_expert.lm_expert.norm.weight.dtype
         self._sampler = make_sampler(
-            engine, loaded.policy, precision or str(weights).removeprefix("torch.")
+            engine, loaded.policy, precision or str(weights).removeprefix("torch."), graphs
         )
         self._queue: deque[Tensor] = deque()
         self._planned_for: list[str] | None = None
@@ -92,6 +96,7 @@ class SmolVLAPolicyWrapper:
         dtype: str = "float32",
         check_hashes: bool = True,
         engine: str = FAST,
+        graphs: bool = False,
     ) -> SmolVLAPolicyWrapper:
         """Load a checkpoint folder; no network is used.
 
@@ -101,13 +106,14 @@ class SmolVLAPolicyWrapper:
             dtype: float32, bfloat16, or int8 (the engine's products on a CPU).
             check_hashes: compare every file with its SHA-256 (450 M parameters: a few seconds).
             engine: fast, or stock: lerobot's sampler, to compare.
+            graphs: on a CPU, record a graph of each new shape: for hundreds of chunks to come.
 
         Raises:
             CheckpointError: missing, incomplete, damaged, or another robot's.
         """
         checkpoint = open_checkpoint(path, check_hashes)
         loaded = load(checkpoint, device, "float32" if dtype == INT8 else dtype)
-        return cls(checkpoint, loaded, engine, dtype)
+        return cls(checkpoint, loaded, engine, dtype, graphs)
 
     @property
     def device(self) -> torch.device:
@@ -179,17 +185,59 @@ class SmolVLAPolicyWrapper:
         batch = self.preprocess(observation)
         if noise is not None:
             noise = noise.to(self.device)
-        remainder = None
-        if prev_chunk_left_over is not None:
-            remainder = Remainder(prev_chunk_left_over, inference_delay, execution_horizon)
+        remainder = _remainder(prev_chunk_left_over, inference_delay, execution_horizon)
         actions = self.postprocess(self._sampler.chunk(batch, noise, remainder))
         return actions if _is_batch(observation) else actions[0]
+
+    @torch.no_grad()
+    def see(self, observation: Mapping[str, Any]) -> None:
+        """The part of `predict_action_chunk` that needs no joint state, for one observation.
+
+        Args:
+            observation: images and `task`; `task` alone: the images seen last are meant.
+        """
+        cameras = self.cameras if any(name in observation for name in self.cameras) else ()
+        sample = seen_tensors(_squeezed(observation), cameras, self._size)
+        # the pipeline wants to have something to normalize
+        batch = self._tokenized([{**sample, STATE_FEATURE: torch.zeros(STATE_DIM)}])
+        del batch[STATE_FEATURE]
+        self._sampler.see(batch)
+
+    @torch.no_grad()
+    def act(
+        self,
+        state: Any,
+        noise: Tensor | None = None,
+        prev_chunk_left_over: Tensor | None = None,
+        inference_delay: int = 0,
+        execution_horizon: int | None = None,
+    ) -> Tensor:
+        """The rest of it, for what was seen last.
+
+        Args:
+            state: robot units, shape (16,).
+            noise: see there.
+            prev_chunk_left_over: see there.
+            inference_delay: see there.
+            execution_horizon: see there.
+
+        Returns:
+            Float32 on the CPU, shape (T, 20). Robot units.
+        """
+        tensor = self._normalizer._normalize_observation(
+            {STATE_FEATURE: state_tensor(state)[None].to(self.device)}, inverse=False
+        )[STATE_FEATURE]
+        remainder = _remainder(prev_chunk_left_over, inference_delay, execution_horizon)
+        return self.postprocess(self._sampler.act(tensor, noise, remainder))[0]
 
     def preprocess(self, observation: Mapping[str, Any]) -> dict[str, Any]:
         """Raw observation(s) → the batch that the policy reads, on its device."""
         samples = [
             observation_tensors(one, self.cameras, self._size) for one in _unbatched(observation)
         ]
+        return self._tokenized(samples)
+
+    def _tokenized(self, samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
         for sample in samples:
             check_instruction_length(
                 self._tokenizer, sample[TASK], self.policy.config.tokenizer_max_length
@@ -207,11 +255,21 @@ class SmolVLAPolicyWrapper:
         """Robot units, shape (…, 20), → the policy's scale (what a chunk is before postprocess)."""
         if actions.shape[-1] != UNIFIED_DIM:
             raise DataError(f"an action has {UNIFIED_DIM} numbers, got {tuple(actions.shape)}")
+        normalized: Tensor = self._normalizer._normalize_action(
+            actions.to(self.device), inverse=False
+        )
+        return normalized
+
+    @property
+    def _normalizer(self) -> Any:
         for step in self._preprocessor.steps:
             if hasattr(step, "_normalize_action"):
-                normalized: Tensor = step._normalize_action(actions.to(self.device), inverse=False)
-                return normalized
+                return step
         raise DataError("the preprocessor has no normalizer")
+
+
+def _remainder(actions: Tensor | None, delay: int, horizon: int | None) -> Remainder | None:
+    return None if actions is None else Remainder(actions, delay, horizon)
 
 
 def _is_batch(observation: Mapping[str, Any]) -> bool:
