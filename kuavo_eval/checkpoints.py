@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from kuavo_cli.errors import UserError
+from kuavo_train.checkpoint.manifest import WEIGHTS, read_manifest
+from kuavo_train.errors import CheckpointError
 
 
 def weights_sha256(folder: Path) -> str:
@@ -13,11 +15,10 @@ def weights_sha256(folder: Path) -> str:
     Raises:
         UserError: missing, incomplete, damaged, or another robot's.
     """
-    from kuavo_train.checkpoint.reader import open_checkpoint
-    from kuavo_train.checkpoint.writer import WEIGHTS
-    from kuavo_train.errors import CheckpointError
-
     try:
+        read_manifest(folder)  # what is not there is said before torch is imported
+        from kuavo_train.checkpoint.reader import open_checkpoint
+
         return open_checkpoint(folder).manifest.files[WEIGHTS]
     except CheckpointError as error:
         raise UserError(str(error)) from error

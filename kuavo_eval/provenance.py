@@ -10,8 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from kuavo_train.checkpoint.manifest import read_manifest
-from kuavo_train.checkpoint.writer import WEIGHTS
+from kuavo_train.checkpoint.manifest import WEIGHTS, read_manifest
 
 PACKAGES = (
     "kuavo_deploy",

@@ -12,7 +12,7 @@ from kuavo_eval.continual.runs import Row, trained_on
 from kuavo_eval.offline import OfflineScores, Source, score
 from kuavo_eval.offline import Options as OfflineOptions
 from kuavo_eval.offline.policies import open_policies
-from kuavo_train.checkpoint.writer import WEIGHTS
+from kuavo_train.checkpoint.manifest import WEIGHTS
 
 IN_MEMORY = 2 << 30
 """Weights of the checkpoints that are scored together [bytes]: one SmolVLA, or a hundred nanos."""

@@ -108,6 +108,7 @@ class RosRobot:
         try:
             answer = set_instruction(trial.task)
         except rospy.ServiceException as error:
+            self._wait(LOOK)  # Ctrl-C closes the connection too: then this session ends here
             raise VoidTrial(f"the instruction was not given: {error}") from error
         if not answer.success:
             raise VoidTrial(f"the instruction was not taken over: {answer.message}")
@@ -215,6 +216,7 @@ class RosRobot:
             self._scene = {}
         done, why = self._call(SIM_RESET)
         if not done:
+            self._wait(LOOK)
             raise VoidTrial(f"the simulation does not start over: {why}")
         self._await(
             lambda: (self._scene.get("task"), self._scene.get("seed")) == (trial.task, trial.scene),

@@ -15,9 +15,8 @@ from kuavo_eval.trials.log import TrialLog, read_trials
 from kuavo_eval.trials.names import simulated_start
 from kuavo_eval.trials.schema import Trial
 from kuavo_sim.ros.alone import launch_alone
+from kuavo_sim.scenes import scene_class
 
-SCENE_LIMIT = 40.0
-"""Of a trial [s], as the scenes' own."""
 PER_TRIAL = 900.0
 """Wall time after which a trial counts as hanging [s]."""
 
@@ -56,7 +55,7 @@ def run_through_nodes(
         label: PlannedCheckpoint(str(path.absolute()), weights_sha256(path))
         for label, path in checkpoints.items()
     }
-    limits = dict.fromkeys(tasks, time_limit or SCENE_LIMIT)
+    limits = {task: time_limit or scene_class(task).time_limit for task in tasks}
     starts = [simulated_start(seed + i) for i in range(episodes)]
     plan = make_plan(folder.name, planned, starts, rubrics_of(tasks), limits, 1, seed)
     file = folder / PLAN_COPY

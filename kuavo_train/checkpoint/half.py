@@ -15,10 +15,9 @@ from safetensors.torch import load_file, save_file
 
 from kuavo_train.checkpoint import manifest as manifests
 from kuavo_train.checkpoint.atomic import atomic_folder
-from kuavo_train.checkpoint.manifest import Manifest
+from kuavo_train.checkpoint.manifest import WEIGHTS, Manifest
 from kuavo_train.checkpoint.reader import open_checkpoint
 from kuavo_train.checkpoint.relocate import relocate
-from kuavo_train.checkpoint.writer import WEIGHTS
 from kuavo_train.errors import CheckpointError
 
 LEFT_OUT = ("optimizer.safetensors", "heads.safetensors", "training_state.json", "progress.json")

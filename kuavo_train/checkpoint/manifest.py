@@ -12,6 +12,7 @@ from kuavo_train.errors import CheckpointError
 
 FILE = "manifest.json"
 FORMAT = "kuavo-smolvla/1"
+WEIGHTS = "model.safetensors"
 
 
 @dataclass(frozen=True)

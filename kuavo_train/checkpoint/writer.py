@@ -18,13 +18,12 @@ from typing import Any
 
 from kuavo_train.checkpoint import manifest as manifests
 from kuavo_train.checkpoint.atomic import atomic_folder
-from kuavo_train.checkpoint.manifest import Lineage, Manifest
+from kuavo_train.checkpoint.manifest import WEIGHTS, Lineage, Manifest
 from kuavo_train.checkpoint.processors import make_processors
 from kuavo_train.policy import normalization
 from kuavo_train.policy.normalization import Statistics
 
 VLM = "vlm"
-WEIGHTS = "model.safetensors"
 TRAINING_CONFIG = "training_config.yaml"
 
 

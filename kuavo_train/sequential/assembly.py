@@ -16,10 +16,9 @@ from kuavo_train.cache.filling import fill
 from kuavo_train.cache.kinds import DTYPES as CACHE_DTYPES
 from kuavo_train.cache.kinds import Frames, FrozenPart
 from kuavo_train.cache.live import teach
-from kuavo_train.checkpoint.manifest import TaskRecord
+from kuavo_train.checkpoint.manifest import WEIGHTS, TaskRecord
 from kuavo_train.checkpoint.processors import make_processors, tokenizer_of
 from kuavo_train.checkpoint.reader import Checkpoint, open_checkpoint
-from kuavo_train.checkpoint.writer import WEIGHTS
 from kuavo_train.episodes.augmentation import Augmentation
 from kuavo_train.episodes.samples import Images, Kept, Samples
 from kuavo_train.episodes.table import EpisodeTable

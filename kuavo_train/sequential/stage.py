@@ -12,8 +12,8 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from safetensors.torch import load_model
 
-from kuavo_train.checkpoint.manifest import Lineage
-from kuavo_train.checkpoint.writer import WEIGHTS, write_checkpoint
+from kuavo_train.checkpoint.manifest import WEIGHTS, Lineage
+from kuavo_train.checkpoint.writer import write_checkpoint
 from kuavo_train.episodes.samples import Draw
 from kuavo_train.errors import TrainingError
 from kuavo_train.policy.flow_loss import LOSS_VERSION, FlowLoss

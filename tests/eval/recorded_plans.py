@@ -40,5 +40,6 @@ def main(bag: str, task: str) -> None:
 
 
 if __name__ == "__main__":
+    rospy.set_param("/use_sim_time", True)  # it may be there before the launch file has said so
     rospy.init_node("recorded_plans")
     main(*sys.argv[1:3])

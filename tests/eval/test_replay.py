@@ -199,9 +199,11 @@ def test_a_damaged_bag_is_void_without_anything_being_started(tmp_path: Path, ba
     assert result.void and result.name == "broken.bag" and not (tmp_path / "out").exists()
 
 
-def test_the_page_shows_the_numbers_of_the_document(walk: Recorded, tmp_path: Path) -> None:
+def test_the_page_shows_the_numbers_of_the_document(
+    recorded: Recorded, walk: Recorded, tmp_path: Path
+) -> None:
     shifted = score(walk, capture_of(walk, shift=0.1))
-    oracle = replace(score(walk, capture_of(walk)), name="oracle.bag")
+    oracle = replace(score(recorded, capture_of(recorded)), name="oracle.bag")
     void = ReplayScore("dead.bag", void="the policy's process died")
     with EvaluationFolder(tmp_path / "replay", REPLAY) as folder:
         about = {"task": "sorting", "rate": 1.0}

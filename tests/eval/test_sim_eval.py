@@ -30,27 +30,20 @@ def tried(
     return run_trial(TrialJob(candidate, task, seed, replace(FAST, **changes), latency))
 
 
-def test_the_expert_succeeds_with_every_stage_in_order() -> None:
-    trial = tried("expert", "moving_grasp")
-    assert trial.success and trial.did == "moving_grasp" and not trial.wrong_task
-    times = [time or 0.0 for time in trial.stages.values()]
-    assert tuple(trial.stages) == trial.rubric and times == sorted(times)
-    assert trial.duration >= times[-1] and trial.failure is None and trial.void is None
-
-
-def test_who_holds_still_fails_without_any_stage() -> None:
-    trial = tried("hold", time_limit=3.0)
+def test_who_holds_still_fails_without_any_stage_each_time_alike() -> None:
+    trial = tried("hold", time_limit=1.5)
     assert trial.success is False and trial.failure == "time limit"
     assert not trial.stages and trial.did is None and not trial.safety
-    assert trial.duration == pytest.approx(3.0, abs=0.02)
+    assert trial.duration == pytest.approx(1.5, abs=0.02)
     assert trial.latency is not None and trial.latency.median == pytest.approx(0.2)
+    assert replace(tried("hold", time_limit=1.5), began="") == replace(trial, began="")
 
 
 def test_who_does_the_other_task_is_counted_as_wrong_task_not_as_success() -> None:
     trial = tried("swapped", "weighing")
     assert trial.success is False and trial.wrong_task and trial.did == "moving_grasp"
     assert trial.failure == "did moving_grasp"
-    assert trial.duration < 13.7 + DONE_FOR, "it ends a while after the other task was done"
+    assert trial.duration < 14.2 + DONE_FOR, "it ends a while after the other task was done"
 
 
 def test_numbers_that_are_not_finite_make_a_trial_void() -> None:
@@ -108,11 +101,14 @@ def test_an_expert_that_gives_up_fails_with_its_reason(monkeypatch: pytest.Monke
     assert trial.success is False and trial.failure == "the arm does not reach"
 
 
-def test_a_switch_in_the_middle_is_followed_and_measured() -> None:
-    trial = tried("expert", "weighing", switch_at=4.0)
-    assert trial.success, (trial.failure, dict(trial.stages))
-    assert trial.switch is not None and trial.switch.first == "moving_grasp"
-    assert trial.switch.at == pytest.approx(4.0, abs=0.1)
+def test_the_expert_succeeds_in_every_stage_after_a_switch_that_is_followed_and_measured() -> None:
+    trial = tried("expert", "moving_grasp", switch_at=1.0)
+    assert trial.success and trial.did == "moving_grasp" and not trial.wrong_task, trial
+    times = [time or 0.0 for time in trial.stages.values()]
+    assert tuple(trial.stages) == trial.rubric and times == sorted(times)
+    assert trial.duration >= times[-1] and trial.failure is None and trial.void is None
+    assert trial.switch is not None and trial.switch.first == "weighing"
+    assert trial.switch.at == pytest.approx(1.0, abs=0.1)
     assert trial.switch.resumed is not None
 
     held = tried("hold", "placement", switch_at=1.0, time_limit=2.5)
@@ -121,13 +117,8 @@ def test_a_switch_in_the_middle_is_followed_and_measured() -> None:
     assert 1.2 - 0.02 <= held.switch.resumed <= 1.4 + 0.03
 
 
-def test_the_same_trial_twice_is_the_same() -> None:
-    first, second = (tried("hold", time_limit=2.0) for _ in range(2))
-    assert replace(first, began="") == replace(second, began="")
-
-
 def test_a_run_is_resumed_and_refuses_to_become_another(tmp_path: Path) -> None:
-    settings = replace(FAST, time_limit=1.0)
+    settings = replace(FAST, time_limit=0.5)
     tested: dict[str, Path | str] = {"hold": "hold", "nan": "nan"}
     folder = tmp_path / "run"
     first = run(tested, ["weighing"], 2, 5, folder, settings)
