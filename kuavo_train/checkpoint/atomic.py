@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from safetensors import SafetensorError
+
 from kuavo_train.errors import CheckpointError
 
 _AT_FDCWD = -100
@@ -38,9 +40,10 @@ def atomic_folder(target: Path) -> Iterator[Path]:
         yield work
         _flush(work)
         _put_in_place(work, target)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:  # safetensors has its own for a full disk
+        reason = getattr(error, "strerror", None) or error
         raise CheckpointError(
-            f"could not write {target} ({error.strerror or error}): what was there before is whole"
+            f"could not write {target} ({reason}): what was there before is whole"
         ) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import draccus
 import torch
-from lerobot.configs.policies import PreTrainedConfig
+from lerobot.policies.smolvla.configuration_smolvla import SmolVLAConfig
 from lerobot.policies.smolvla.modeling_smolvla import SmolVLAPolicy
 
 from kuavo_deploy.robot.topics import IMAGE_FEATURES
@@ -56,10 +58,33 @@ def open_checkpoint(path: Path | str, check_hashes: bool = True) -> Checkpoint:
     statistics = Statistics.from_json(folder / normalization.FILE)
     if statistics.hash != manifest.normalization_hash:
         raise CheckpointError(f"{folder}: its normalization is not the one its manifest names")
-    config = PreTrainedConfig.from_pretrained(folder)
+    config = read_config(folder)
     config.vlm_model_name = str((folder / VLM).absolute())
     _check_robot(config, folder)
     return Checkpoint(folder, manifest, statistics, config)
+
+
+def read_config(folder: Path) -> SmolVLAConfig:
+    """The configuration of the SmolVLA in a folder, decoded as lerobot does.
+
+    (lerobot builds a command line parser around it first, out of its sources' text: that takes
+    longer than everything else about opening a checkpoint, and leaves a file in /tmp each time.)
+
+    Raises:
+        CheckpointError: no configuration, or that of another kind of policy.
+    """
+    try:
+        content = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        kind = content.pop("type", None)
+    except (OSError, ValueError, AttributeError) as error:
+        raise CheckpointError(f"{folder} holds no policy: {error}") from error
+    if kind != "smolvla":
+        raise CheckpointError(f"{folder} holds a policy of type {kind!r}, expected 'smolvla'")
+    try:
+        config: SmolVLAConfig = draccus.decode(SmolVLAConfig, content)
+    except (draccus.utils.DraccusException, TypeError, ValueError) as error:
+        raise CheckpointError(f"{folder}/config.json is no SmolVLA's: {error}") from error
+    return config
 
 
 def load(

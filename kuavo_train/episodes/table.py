@@ -8,13 +8,14 @@ Images stay on disk (`frame_images`).
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from lerobot.datasets.lerobot_dataset import LeRobotDataset
+from lerobot.datasets.lerobot_dataset import CODEBASE_VERSION, LeRobotDataset
 
 from kuavo_deploy.robot.topics import ACTION_FEATURE, CAMERAS, IMAGE_FEATURES, STATE_FEATURE
 from kuavo_train.data.decoding import decoder
@@ -90,6 +91,7 @@ def open_table(task: Task, root: Path | str, registry: TaskRegistry, fps: int) -
     """
     root = Path(root)
     _check_present(task, root)
+    _check_format(task, root)
     try:
         dataset = LeRobotDataset(f"kuavo/{task.name}", root=root, video_backend=decoder())
     except Exception as error:  # lerobot, datasets and pyarrow each have their own
@@ -125,6 +127,22 @@ def _check_present(task: Task, root: Path) -> None:
         raise DataError(
             f"no LeRobot dataset for task {task.id} ({task.name}) at {root} (no meta/info.json): "
             f"record or convert one, or set data.roots.task{task.id}=FOLDER"
+        )
+
+
+def _check_format(task: Task, root: Path) -> None:
+    try:
+        info = json.loads((root / "meta" / "info.json").read_text(encoding="utf-8"))
+        version = str(info["codebase_version"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{_name(task, root)}: meta/info.json is damaged: {error!r}") from error
+    if version.partition(".")[0] != CODEBASE_VERSION.partition(".")[0]:
+        place = root.resolve()
+        raise DataError(
+            f"{_name(task, root)} is in LeRobot's format {version}, training reads "
+            f"{CODEBASE_VERSION}. From v2.1 lerobot converts it (the old one stays beside it):\n"
+            "  python -m lerobot.datasets.v30.convert_dataset_v21_to_v30 "
+            f"--root={place.parent} --repo-id={place.name} --push-to-hub=false"
         )
 
 

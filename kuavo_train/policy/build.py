@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from huggingface_hub import snapshot_download
-from lerobot.configs.policies import PreTrainedConfig
-from lerobot.policies.smolvla.configuration_smolvla import SmolVLAConfig
 from lerobot.policies.smolvla.modeling_smolvla import SmolVLAPolicy
 from transformers import AutoConfig, AutoProcessor, AutoTokenizer
 
-from kuavo_train.checkpoint.reader import DTYPES
+from kuavo_train.checkpoint.reader import DTYPES, read_config
 from kuavo_train.checkpoint.writer import VLM
 from kuavo_train.errors import TrainingError
 from kuavo_train.policy.action_space import silence_padding
@@ -28,10 +25,16 @@ from kuavo_train.policy.freezing import VLM_PREFIX
 from kuavo_train.policy.preprocessing import token_count
 
 TOKEN_STEP = 8
+VLM_FILES = ["*.json", "*.txt", "*.model"]
+"""What is needed of a VLM: configuration and tokenizer. Its gigabytes of weights are not."""
 
 
-def local_model(name: str) -> Path:
+def local_model(name: str, files: list[str] | None = None) -> Path:
     """A folder with the model called `name`: itself, or what the hub (or its cache) has.
+
+    Args:
+        name: folder, or name on the hub.
+        files: patterns of what is needed; default: all of it.
 
     Raises:
         TrainingError: neither; the message says how to bring it.
@@ -42,7 +45,7 @@ def local_model(name: str) -> Path:
     looks_local = name.startswith((".", "/")) or name.count("/") != 1
     if not looks_local:
         try:
-            return Path(snapshot_download(name))
+            return Path(snapshot_download(name, allow_patterns=files))
         except Exception as error:
             raise TrainingError(
                 f"no folder {name!r}, and the hub did not give it ({type(error).__name__}): "
@@ -59,7 +62,7 @@ def prepare_vlm(source: str, layers: int, into: Path) -> Path:
     lerobot builds all layers of the VLM and throws the upper ones away; a configuration that
     names only the lower ones gives the same policy sooner.
     """
-    folder = local_model(source)
+    folder = local_model(source, VLM_FILES)
     config = AutoConfig.from_pretrained(folder)
     if 0 < layers < config.text_config.num_hidden_layers:
         config.text_config.num_hidden_layers = layers
@@ -87,7 +90,7 @@ def build_policy(
         device: where it goes.
     """
     folder = local_model(source)
-    config = _read_config(folder)
+    config = read_config(folder)
     vlm = options.vlm or (str(folder / VLM) if (folder / VLM).is_dir() else config.vlm_model_name)
     config.vlm_model_name = str(prepare_vlm(vlm, config.num_vlm_layers, work / VLM))
     config.load_vlm_weights = False
@@ -123,17 +126,6 @@ def set_vlm_dtype(policy: SmolVLAPolicy, dtype: str, trainable: Sequence[str]) -
             "in half precision all the same)"
         )
     policy.model.vlm_with_expert.vlm.to(DTYPES[dtype])
-
-
-def _read_config(folder: Path) -> SmolVLAConfig:
-    try:
-        kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("type")
-    except (OSError, ValueError) as error:
-        raise TrainingError(f"{folder} holds no policy: {error}") from error
-    if kind != "smolvla":
-        raise TrainingError(f"{folder} holds a policy of type {kind!r}, expected 'smolvla'")
-    config: SmolVLAConfig = PreTrainedConfig.from_pretrained(folder)
-    return config
 
 
 def _token_limit(wanted: str | int, base: int, tokenizer: Any, instructions: Sequence[str]) -> int:

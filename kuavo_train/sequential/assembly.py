@@ -170,6 +170,7 @@ def _model(
     log.info("%s", summary(policy))
     parts = by_module(trainable).items()
     log.info("trainable: %s", ", ".join(f"{name} ({count})" for name, count in parts))
+    log.debug("trainable tensors: %s", " ".join(trainable))
     preprocess, postprocess = make_processors(policy.config, statistics)
     for text in instructions:
         limit = policy.config.tokenizer_max_length

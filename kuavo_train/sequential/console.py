@@ -8,7 +8,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 log = logging.getLogger("kuavo_train")
@@ -32,6 +31,7 @@ def start_logging(file: Path | None) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     console = _AboveTheBar()
     console.setLevel(logging.INFO)  # the progress bar shows the rest
+    console.addFilter(lambda record: record.levelno < logging.ERROR)  # the command says what failed
     console.setFormatter(logging.Formatter("%(message)s"))
     stream = logging.FileHandler(file, encoding="utf-8")
     stream.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
@@ -52,6 +52,8 @@ class Monitor:
     def __init__(
         self, folder: Path, title: str, steps: int, first: int, batch: int, active: bool
     ) -> None:
+        from torch.utils.tensorboard import SummaryWriter  # loads torch; errors come sooner
+
         self._batch, self._steps = batch, steps
         self._writer = (
             SummaryWriter(str(folder / "tensorboard"), purge_step=first) if active else None

@@ -159,11 +159,12 @@ def data_root(config: DictConfig, task: Task) -> Path:
     if task.name == config.task.name and config.task.data_root != task.data_root:
         return Path(config.task.data_root)
     if config.data.root:
+        root = str(config.data.root)
+        if "{" not in root:
+            return Path(root) / task.name
         try:
-            return Path(
-                str(config.data.root).format(id=task.id, name=task.name, folder=task.folder)
-            )
-        except (KeyError, IndexError) as error:
+            return Path(root.format(id=task.id, name=task.name, folder=task.folder))
+        except (KeyError, IndexError, ValueError) as error:
             raise TrainingError(
                 f"data.root {config.data.root!r} has an unknown field {error}: use {{id}}, "
                 "{name} or {folder}"

@@ -28,13 +28,18 @@ MAY_CHANGE = (
     "resume",
     "overwrite",
     "log_file",
+    "output_root",
+    "data.root",
+    "task.data_root",
     "cache.folder",
     "training.num_workers",
     "training.device",
     "training.log_steps",
     "training.save_steps",
 )
-"""Settings that don't touch the weights."""
+"""Settings that don't touch the weights. Where the recordings lie is one of them: the episodes are
+compared by what is in them (`setting.check_same_recordings`)."""
+_ROOTS = "data.roots."
 
 
 @dataclass
@@ -104,7 +109,7 @@ def check_same_config(folder: Path, config: Mapping[str, Any]) -> None:
     changed = [
         f"  {key}: {old.get(key, '(absent)')!r} → {new.get(key, '(absent)')!r}"
         for key in sorted(old.keys() | new.keys())
-        if old.get(key) != new.get(key) and key not in MAY_CHANGE
+        if old.get(key) != new.get(key) and key not in MAY_CHANGE and not key.startswith(_ROOTS)
     ]
     if changed:
         raise TrainingError(

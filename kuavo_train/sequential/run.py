@@ -54,7 +54,8 @@ def run_stage(config: DictConfig, configs: Path, config_name: str) -> None:
     """The same for a script: exit code 1 and no stack trace when a person can mend it."""
     try:
         train_stage(config, configs, config_name)
-    except TrainingError:
+    except TrainingError as error:
+        print(error, file=sys.stderr)
         sys.exit(1)
 
 

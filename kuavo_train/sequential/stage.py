@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -48,14 +49,18 @@ class Stage:
     def __init__(self, config: DictConfig, registry: TaskRegistry, plan: StagePlan) -> None:
         self.config, self.plan = config, plan
         self.accelerator = make_accelerator(config)
-        self._resumed = resume_point(config, plan)
-        self.parts = assemble(config, registry, plan, self.accelerator, self._resumed)
         self.progress = Progress()
+        with self._explained():
+            self._resumed = resume_point(config, plan)
+            self.parts = assemble(config, registry, plan, self.accelerator, self._resumed)
 
     def run(self) -> dict[str, Any]:
         """Train the stage; returns the content of `training_results.json`."""
-        with explained(int(self.config.training.batch_size), self.accelerator.device):
+        with self._explained():
             return self._run()
+
+    def _explained(self) -> AbstractContextManager[None]:
+        return explained(int(self.config.training.batch_size), self.accelerator.device)
 
     def _run(self) -> dict[str, Any]:
         make_room(self.config, self.plan, self.accelerator)

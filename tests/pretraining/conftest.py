@@ -10,6 +10,7 @@ import pytest
 import torch
 import yaml
 
+from kuavo_train.pretraining.run import pretrain
 from kuavo_train.pretraining.settings import Settings
 
 SIZE, STEPS = 32, 6
@@ -55,6 +56,14 @@ def squares(tmp_path_factory) -> Path:
     for seed in range(12):
         write_squares(folder / f"sorting_{seed:08d}.npz", seed)
     return folder
+
+
+@pytest.fixture(scope="session")
+def pretrained(tmp_path_factory, squares, architectures) -> Path:
+    """A base model, its run beside it (`base.training`); read it, don't write to it."""
+    out = tmp_path_factory.mktemp("pretrained") / "base"
+    pretrain(squares, out, quick(), architectures)
+    return out
 
 
 def write_squares(file: Path, seed: int, frames: int = 24) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -104,34 +106,30 @@ def test_it_learns_to_point_at_what_the_phrase_names(fresh):
     assert np.mean([part["classes"] for part in losses[-5:]]) < 0.5 * losses[0]["classes"]
 
 
-def test_a_stopped_run_goes_on_to_the_same_weights(squares, architectures, tmp_path):
+def test_a_stopped_run_goes_on_to_the_same_weights(squares, architectures, pretrained, tmp_path):
     def weights(folder):
         policy = load(open_checkpoint(folder), "cpu").policy
         return torch.cat([p.detach().flatten() for p in policy.parameters()])
 
-    pretrain(squares, tmp_path / "whole", quick(), architectures)
     half = PretrainingRun(squares, tmp_path / "parts.training", quick(), architectures)
     half._settings.steps = 2
     half.train()
     pretrain(squares, tmp_path / "parts", quick(), architectures)
-    torch.testing.assert_close(
-        weights(tmp_path / "whole"), weights(tmp_path / "parts"), rtol=0, atol=0
-    )
+    assert torch.equal(weights(pretrained), weights(tmp_path / "parts"))
 
 
-def test_the_result_is_a_base_model_that_loads_offline(squares, architectures, tmp_path):
-    measured = pretrain(squares, tmp_path / "base", quick(), architectures)
-    assert measured.step == 4
-    checkpoint = open_checkpoint(tmp_path / "base")
+def test_the_result_is_a_base_model_that_loads_offline(pretrained):
+    checkpoint = open_checkpoint(pretrained)
     assert checkpoint.manifest.lineage.stage == "base"
+    assert checkpoint.manifest.lineage.step == 4
     loaded = load(checkpoint, "cpu")
     names = dict(loaded.policy.named_parameters())
     assert not any("pointing" in name or "classes" in name for name in names)
-    assert (tmp_path / "base.training" / "curves.png").is_file()
+    assert (pretrained.with_name("base.training") / "curves.png").is_file()
 
 
-def test_other_settings_are_refused(squares, architectures, tmp_path):
-    pretrain(squares, tmp_path / "base", quick(), architectures)
+def test_other_settings_are_refused(squares, architectures, pretrained, tmp_path):
+    shutil.copytree(pretrained.parent, tmp_path, dirs_exist_ok=True)
     with pytest.raises(TrainingError, match="queries 2 → 3"):
         pretrain(squares, tmp_path / "base", quick(queries=3), architectures)
 

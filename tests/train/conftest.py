@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -11,6 +14,7 @@ import yaml
 from hydra import compose, initialize_config_dir
 
 from kuavo_train.policy.base_model import write_base
+from kuavo_train.sequential import setting, stage
 from kuavo_train.sequential.run import train_stage
 from kuavo_train.tasks import load_tasks
 
@@ -61,12 +65,29 @@ def tasks():
 
 
 @pytest.fixture(scope="session")
-def recorded(tmp_path_factory, tasks) -> Path:
-    """A folder with one dataset per task, named like the task."""
+def recorded(tmp_path_factory, tasks) -> Iterator[Path]:
+    """A folder with one dataset per task, named like the task; read it, don't write to it."""
     root = tmp_path_factory.mktemp("recordings")
     for task in tasks.values():
         record(task, root / task.name)
-    return root
+    with patch.object(setting, "open_table", opened_once(root)):
+        yield root
+
+
+def opened_once(root: Path):
+    """`open_table` that keeps what lies below `root`: opening takes longer than a tiny stage."""
+    real, kept = setting.open_table, {}
+
+    def open_table(task, folder, registry, fps):
+        key = (task, folder, fps)
+        if key in kept:
+            return kept[key]
+        table = real(task, folder, registry, fps)
+        if root in folder.parents:
+            kept[key] = table
+        return table
+
+    return open_table
 
 
 @pytest.fixture(scope="session")
@@ -93,7 +114,7 @@ class Curriculum:
             "training.batch_size=4",
             "training.num_workers=0",
             "training.steps_per_epoch=2",
-            "training.save_epochs=1",
+            "training.save_epochs=9",
             "training.log_steps=1",
             "validation.every_epochs=1",
             "validation.frames=6",
@@ -107,8 +128,14 @@ class Curriculum:
         with initialize_config_dir(str(self.configs), version_base="1.3"):
             return compose(name, [f"task=tasks/{task}", *self.settings, *settings])
 
-    def train(self, task: str, *settings: str, name: str = "smolvla_sequential_base"):
-        return train_stage(self.config(task, *settings, name=name), self.configs, name)
+    def train(
+        self, task: str, *settings: str, name: str = "smolvla_sequential_base", plots: bool = False
+    ):
+        """Train a stage. plots: draw its curves too, which takes as long as the stage."""
+        config = self.config(task, *settings, name=name)
+        drawn = contextlib.nullcontext() if plots else patch.object(stage, "write_plots")
+        with drawn:
+            return train_stage(config, self.configs, name)
 
     def arguments(self, task: str, *settings: str) -> list[str]:
         """The same for a command line."""
@@ -127,7 +154,7 @@ def curriculum(tmp_path, recorded, base_model) -> Curriculum:
 def trained(tmp_path_factory, recorded, base_model):
     """All four stages, trained once; read it, don't write to it."""
     run = Curriculum(tmp_path_factory.mktemp("chain") / "out", recorded, base_model)
-    results = [run.train(stage) for stage in STAGES]
+    results = [run.train(name, "training.save_epochs=1", plots=True) for name in STAGES]
     return run, results
 
 

@@ -22,7 +22,7 @@ from kuavo_train.errors import TrainingError
 from kuavo_train.policy.flow_loss import FlowLoss, counted_elements, draw
 from kuavo_train.policy.freezing import FreezingRule, apply_freezing
 
-from .conftest import STAGES
+from .conftest import STAGES, Curriculum
 
 SETTINGS = ("training.steps_per_epoch=6", "sequential.stage1.epochs=1", "training.log_steps=1")
 FREEZING = {"frames": "vision_only", "vision": "vision_only", "prefix": "expert_only"}
@@ -45,48 +45,55 @@ def train(run, kind, *settings):
     return folder
 
 
-@pytest.fixture
-def other(tmp_path, recorded, base_model):
-    from .conftest import Curriculum
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory, recorded, base_model):
+    """`plain(*settings)`: the run without a cache, trained once; read it, don't write to it."""
+    runs = {}
 
-    return Curriculum(tmp_path / "other" / "out", recorded, base_model)
+    def run(*settings):
+        if settings not in runs:
+            folder = tmp_path_factory.mktemp("plain") / "out"
+            runs[settings] = Curriculum(folder, recorded, base_model)
+            train(runs[settings], "none", *settings)
+        return runs[settings]
+
+    return run
 
 
 # ------------------------------------------------------------------ the same training
 
 
 @pytest.mark.parametrize("kind", ["frames", "vision", "prefix"])
-def test_the_same_losses_and_weights_as_without(curriculum, other, kind):
-    train(curriculum, "none", f"freezing={FREEZING[kind]}")
-    train(other, kind)
+def test_the_same_losses_and_weights_as_without(curriculum, plain, kind):
+    without = plain(f"freezing={FREEZING[kind]}")
+    train(curriculum, kind)
     exact = kind == "frames"
-    assert losses(other) == (losses(curriculum) if exact else pytest.approx(losses(curriculum)))
-    one, two = weights(curriculum), weights(other)
+    assert losses(curriculum) == (losses(without) if exact else pytest.approx(losses(without)))
+    one, two = weights(without), weights(curriculum)
     tolerance = 0 if exact else 2e-6
     assert all(torch.allclose(one[n], two[n], rtol=0, atol=tolerance) for n in one)
 
 
 @pytest.mark.parametrize("kind", ["vision", "prefix"])
-def test_several_augmented_views(curriculum, other, kind):
+def test_several_augmented_views(curriculum, plain, kind):
     """The views are a property of the augmentation: with and without a cache the same ones."""
     views = ("augmentation=light", "augmentation.views=2")
-    train(curriculum, "none", f"freezing={FREEZING[kind]}", *views)
-    folder = train(other, kind, *views)
-    assert losses(other) == pytest.approx(losses(curriculum))
+    folder = train(curriculum, kind, *views)
+    without = plain(f"freezing={FREEZING[kind]}", *views)
+    assert losses(curriculum) == pytest.approx(losses(without))
     assert len(list(folder.glob(f"{kind}-*/moving_grasp"))) == 2
 
 
-def test_frames_are_cached_under_any_augmentation(curriculum, other):
-    train(curriculum, "none", "freezing=vision_only", "augmentation=light")
-    train(other, "frames", "augmentation=light")
-    assert losses(other) == losses(curriculum)
+def test_frames_are_cached_under_any_augmentation(curriculum, plain):
+    train(curriculum, "frames", "augmentation=light")
+    assert losses(curriculum) == losses(plain("freezing=vision_only", "augmentation=light"))
 
 
-def test_half_precision_is_close(curriculum, other):
-    train(curriculum, "none")
-    train(other, "prefix", "cache.dtype=bfloat16")
-    assert losses(other) == pytest.approx(losses(curriculum), rel=0.02)
-    assert losses(other) != losses(curriculum)
+def test_half_precision_is_close(curriculum, plain):
+    train(curriculum, "prefix", "cache.dtype=bfloat16")
+    without = plain("freezing=expert_only")
+    assert losses(curriculum) == pytest.approx(losses(without), rel=0.02)
+    assert losses(curriculum) != losses(without)
 
 
 def test_the_frozen_part_is_not_run_again(curriculum, monkeypatch):

@@ -16,10 +16,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from lerobot.configs.policies import PreTrainedConfig
+from safetensors.torch import save_file
 
 from kuavo_train.checkpoint.atomic import atomic_folder, clean
 from kuavo_train.checkpoint.manifest import hash_files, read_manifest, verify
-from kuavo_train.checkpoint.reader import load, open_checkpoint
+from kuavo_train.checkpoint.reader import load, open_checkpoint, read_config
 from kuavo_train.checkpoint.relocate import relocate
 from kuavo_train.errors import CheckpointError
 from kuavo_train.policy.flow_loss import LOSS_VERSION
@@ -82,6 +84,24 @@ def edit_config(folder: Path, change) -> None:
     change(content)
     (folder / "config.json").write_text(json.dumps(content))
     reseal(folder)
+
+
+def test_the_configuration_is_read_as_lerobot_reads_it(checkpoint):
+    assert read_config(checkpoint) == PreTrainedConfig.from_pretrained(checkpoint)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"type": "act"}, "a policy of type 'act', expected 'smolvla'"),
+        ({"chunk_siz": 7}, "chunk_siz"),
+        ({"chunk_size": "many"}, "many"),
+    ],
+)
+def test_another_policys_configuration(checkpoint, change, message):
+    edit_config(checkpoint, lambda c: c.update(change))
+    with pytest.raises(CheckpointError, match=message):
+        open_checkpoint(checkpoint)
 
 
 def test_another_robots_dimensions(checkpoint):
@@ -238,20 +258,26 @@ def test_kill_9_at_any_moment_leaves_a_whole_folder(tmp_path):
     assert os.listdir(tmp_path) == ["best"]
 
 
-def _write_with_little_space(target: Path) -> None:
+def write_weights(target: Path, mark: bytes) -> None:
+    with atomic_folder(target) as work:
+        save_file({"w": torch.zeros(20_000)}, work / "model.safetensors")
+
+
+def _write_with_little_space(writer, target: Path) -> None:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
     try:
-        write(target, b"b")
+        writer(target, b"b")
     except CheckpointError as error:
         os._exit(7 if "what was there before is whole" in str(error) else 8)
     os._exit(0)
 
 
-def test_a_full_disk_leaves_the_old_one_and_says_so(tmp_path):
+@pytest.mark.parametrize("writer", [write, write_weights])
+def test_a_full_disk_leaves_the_old_one_and_says_so(tmp_path, writer):
     target = tmp_path / "best"
     write(target, b"a")
-    process = get_context("fork").Process(target=_write_with_little_space, args=(target,))
+    process = get_context("fork").Process(target=_write_with_little_space, args=(writer, target))
     process.start()
     process.join()
     assert process.exitcode == 7

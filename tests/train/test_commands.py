@@ -45,8 +45,10 @@ def test_an_error_is_a_sentence_and_code_1(curriculum):
         *curriculum.arguments("task2_weighing"),
     )
     assert done.returncode == 1
-    assert "run first" in done.stdout
+    assert done.stderr.startswith("stage 2 (weighing) starts from the model of task 1")
+    assert done.stderr.count("run first") == 1
     assert "Traceback" not in done.stderr
+    assert "run first" in (curriculum.output / "training.log").read_text()
 
 
 def kuavo(*arguments, **more):

@@ -108,6 +108,19 @@ def test_a_truncated_dataset(tasks, weighing, tmp_path):
         opened(tasks, root)
 
 
+def test_another_format_names_the_command_that_converts_it(tasks, weighing, tmp_path):
+    root = record(weighing, tmp_path / "d", 2)
+    info = json.loads((root / "meta" / "info.json").read_text())
+    (root / "meta" / "info.json").write_text(json.dumps({**info, "codebase_version": "v2.1"}))
+    command = f"convert_dataset_v21_to_v30 --root={tmp_path} --repo-id=d --push-to-hub=false"
+    with pytest.raises(DataError, match=r"format v2\.1, training reads v3\.0") as raised:
+        opened(tasks, root)
+    assert command in str(raised.value)
+    (root / "meta" / "info.json").write_text("{")
+    with pytest.raises(DataError, match=r"meta/info\.json is damaged"):
+        opened(tasks, root)
+
+
 def test_no_episodes(tasks, weighing, tmp_path):
     root = record(weighing, tmp_path / "d", 2)
     info = json.loads((root / "meta" / "info.json").read_text())

@@ -79,7 +79,7 @@ def test_the_list_is_stored_logged_and_true(trained, curriculum, base_model):
     )
     assert "trainable: VLM layer 1" in (curriculum.output / "training.log").read_text()
     before = load_file(base_model / "model.safetensors")
-    after = load_file(folder / "epoch2" / "model.safetensors")
+    after = load_file(folder / "resume" / "model.safetensors")
     changed = {name for name in after if not torch.equal(before[name], after[name])}
     assert changed == set(listed)
 

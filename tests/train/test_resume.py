@@ -15,12 +15,14 @@ import pytest
 
 from kuavo_train.errors import DataError, TrainingError
 
+from .conftest import Curriculum
 from .recordings import record
 
 SETTINGS = (
     "training.steps_per_epoch=6",
     "training.save_steps=1",
     "sequential.stage1.epochs=3",
+    "training.save_epochs=1",
     "validation.every_epochs=1",
     "augmentation=light",
 )
@@ -31,6 +33,21 @@ def _train(curriculum, *settings):
         curriculum.train("task1_moving_grasp", *SETTINGS, *settings)
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, recorded, base_model):
+    """A run that nothing stopped; read it, don't write to it."""
+    run = Curriculum(tmp_path_factory.mktemp("finished") / "out", recorded, base_model)
+    _train(run)
+    return run
+
+
+@pytest.fixture
+def copied(finished, curriculum):
+    """A copy of it, to go on with."""
+    shutil.copytree(finished.output, curriculum.output)
+    return curriculum
+
+
 def _step(folder) -> int:
     try:
         return json.loads((folder / "resume" / "training_state.json").read_text())["step"]
@@ -39,12 +56,9 @@ def _step(folder) -> int:
 
 
 def test_killed_at_random_steps_the_weights_are_the_same(
-    curriculum, tmp_path, recorded, base_model
+    curriculum, finished, recorded, base_model, tmp_path
 ):
-    from .conftest import Curriculum
-
-    whole = Curriculum(tmp_path / "whole", recorded, base_model)
-    _train(whole)
+    """Also when the run and its recordings lie elsewhere when it goes on."""
     folder = curriculum.output / "task1_moving_grasp"
     rng = np.random.default_rng(int(os.environ.get("KILL_SEED", "0")))
     kills = 0
@@ -59,8 +73,11 @@ def test_killed_at_random_steps_the_weights_are_the_same(
             kills += 1
         process.join()
     assert kills >= 2
-    _train(curriculum, "resume=true")
-    reference = whole.output / "task1_moving_grasp"
+    curriculum.output.rename(tmp_path / "moved")
+    moved = Curriculum(tmp_path / "moved", shutil.copytree(recorded, tmp_path / "data"), base_model)
+    _train(moved, "resume=true")
+    folder = moved.output / "task1_moving_grasp"
+    reference = finished.output / "task1_moving_grasp"
     for name in ("best", "epoch1", "epoch3", "resume"):
         one, other = (f / name / "model.safetensors" for f in (folder, reference))
         assert one.read_bytes() == other.read_bytes(), name
@@ -71,30 +88,28 @@ def test_killed_at_random_steps_the_weights_are_the_same(
     assert not list(folder.glob(".*writing*"))
 
 
-def test_another_config_is_refused_with_the_difference(curriculum):
-    _train(curriculum, "training.save_steps=1")
+def test_another_config_is_refused_with_the_difference(copied):
     with pytest.raises(TrainingError, match=r"training\.batch_size: 4 → 2") as raised:
-        _train(curriculum, "resume=true", "training.batch_size=2", "training.num_workers=1")
+        _train(copied, "resume=true", "training.batch_size=2", "training.num_workers=1")
     assert "num_workers" not in str(raised.value)
 
 
-def test_a_run_is_never_overwritten_by_accident(curriculum):
-    _train(curriculum)
-    best = curriculum.output / "task1_moving_grasp" / "best" / "model.safetensors"
+def test_a_run_is_never_overwritten_by_accident(copied):
+    best = copied.output / "task1_moving_grasp" / "best" / "model.safetensors"
     before = best.read_bytes()
     with pytest.raises(TrainingError, match="resume=true continues it, overwrite=true starts over"):
-        _train(curriculum)
+        _train(copied)
     assert best.read_bytes() == before
-    _train(curriculum, "overwrite=true")
-    aside = curriculum.output / "task1_moving_grasp.old1" / "best" / "model.safetensors"
+    _train(copied, "overwrite=true", "training.steps_per_epoch=1", "sequential.stage1.epochs=1")
+    assert best.read_bytes() != before
+    aside = copied.output / "task1_moving_grasp.old1" / "best" / "model.safetensors"
     assert aside.read_bytes() == before
 
 
-def test_resuming_a_finished_run_changes_nothing(curriculum):
-    _train(curriculum)
-    best = curriculum.output / "task1_moving_grasp" / "best" / "model.safetensors"
+def test_resuming_a_finished_run_changes_nothing(copied):
+    best = copied.output / "task1_moving_grasp" / "best" / "model.safetensors"
     before = best.read_bytes()
-    _train(curriculum, "resume=true")
+    _train(copied, "resume=true")
     assert best.read_bytes() == before
 
 
@@ -121,7 +136,7 @@ def test_a_run_killed_before_its_first_save_leaves_no_second_curve(curriculum):
 
     folder = curriculum.output / "task1_moving_grasp"
     process = get_context("fork").Process(
-        target=_train, args=(curriculum, "training.save_steps=100", "training.steps_per_epoch=50")
+        target=_train, args=(curriculum, "training.save_steps=100", "training.steps_per_epoch=99")
     )
     process.start()
     while not (folder / "tensorboard").is_dir() or _points(folder) < 2:
@@ -129,7 +144,7 @@ def test_a_run_killed_before_its_first_save_leaves_no_second_curve(curriculum):
         time.sleep(0.05)
     os.kill(process.pid, signal.SIGKILL)
     process.join()
-    _train(curriculum, "resume=true")
+    _train(curriculum, "resume=true", "training.save_steps=100")
     events = EventAccumulator(str(folder / "tensorboard"))
     events.Reload()
     steps = [event.step for event in events.Scalars("train/loss")]

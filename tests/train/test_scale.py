@@ -32,9 +32,10 @@ def close(one, other):
     return all(torch.allclose(one[name], other[name], atol=1e-5) for name in one)
 
 
-@pytest.fixture
-def whole(tmp_path, recorded, base_model):
-    run = Curriculum(tmp_path / "whole", recorded, base_model)
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, recorded, base_model):
+    """One process, one batch; read it, don't write to it."""
+    run = Curriculum(tmp_path_factory.mktemp("whole") / "out", recorded, base_model)
     run.train(STAGES[0], *SETTINGS)
     return run
 

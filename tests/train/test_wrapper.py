@@ -114,6 +114,8 @@ def test_batches_equal_single_observations(policy):
         alone = policy.predict_action_chunk(one, noise(count=2)[i : i + 1])
         torch.testing.assert_close(chunks[i], alone, atol=1e-5, rtol=1e-4)
     assert policy.select_action(batch).shape == (2, 20)
+    told = policy.predict_action_chunk({**batch, "task": ["a", "a"]}, noise(count=2))
+    assert torch.equal(told, policy.predict_action_chunk({**batch, "task": "a"}, noise(count=2)))
 
 
 def test_select_action_walks_through_the_chunk_and_plans_again(policy):

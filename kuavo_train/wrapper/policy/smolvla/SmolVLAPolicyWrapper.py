@@ -13,7 +13,7 @@
 
 An action always has 20 numbers; a standing task's command is `action[:16]`, and its last four are
 "stay" (see `kuavo_train.policy.action_space`). A batch of observations — every value with a
-leading batch dimension, `task` a list — gives (B, 20) and (B, T, 20).
+leading batch dimension, `task` a list or one text for all — gives (B, 20) and (B, T, 20).
 
 Preprocessing, tokens and normalization happen inside, by the functions that training uses. A new
 instruction drops every action that was planned for the old one. Chunks are computed by the engine
@@ -273,7 +273,13 @@ def _remainder(actions: Tensor | None, delay: int, horizon: int | None) -> Remai
 
 
 def _is_batch(observation: Mapping[str, Any]) -> bool:
-    return not isinstance(observation.get(TASK), str)
+    return not isinstance(observation.get(TASK), str) or _rows(observation) > 1
+
+
+def _rows(observation: Mapping[str, Any]) -> int:
+    """Observations, as the state says."""
+    state = observation.get(STATE_FEATURE)
+    return len(state) if state is not None and np.ndim(state) == 2 else 1
 
 
 def _instructions(observation: Mapping[str, Any]) -> list[str]:
@@ -290,6 +296,8 @@ def _unbatched(observation: Mapping[str, Any]) -> list[dict[str, Any]]:
     if not _is_batch(observation):
         return [_squeezed(observation)]
     texts = _instructions(observation)
+    if isinstance(observation.get(TASK), str):
+        texts = texts * _rows(observation)
     fields = {k: v for k, v in observation.items() if k == STATE_FEATURE or "images" in k}
     short = [name for name, value in fields.items() if len(value) != len(texts)]
     if short or not texts:
