@@ -37,8 +37,12 @@ def replay(
     """
     from kuavo_eval.checkpoints import weights_sha256
     from kuavo_eval.folder import REPLAY, EvaluationFolder
-    from kuavo_eval.provenance import provenance
-    from kuavo_eval.replay.results import replay_document, replay_report
+    from kuavo_eval.replay.results import (
+        about_replay,
+        replay_document,
+        replay_lines,
+        replay_report,
+    )
     from kuavo_eval.replay.run import replay_bags
     from kuavo_train.data.bags.options import Options
     from kuavo_train.data.conversion import find_bags
@@ -59,31 +63,9 @@ def replay(
             )  # fmt: skip
         except FileNotFoundError as error:
             raise UserError(str(error)) from error
-        about = {
-            "task": shown.name,
-            "rate": rate,
-            "provenance": provenance(sys.argv, None, {"checkpoint": checkpoint}),
-        }
+        about = about_replay(shown.name, rate, sys.argv, checkpoint)
         document = evaluation.finish(replay_document(scores, about), replay_report)
-    typer.echo(_lines(document))
+    typer.echo(replay_lines(document))
     typer.echo(f"report  {folder / 'report.html'}")
     if document["void"]:
         raise typer.Exit(1)
-
-
-def _lines(document: dict) -> str:
-    from kuavo_eval.report.text import shown
-
-    lines = [
-        f"arms {shown(document['arms_error'])}, holding still {shown(document['holding_error'])}, "
-        f"skill {shown(document['skill'])}",
-        f"hand events F1 {shown(document['hands']['f1'])}, latency {shown(document['latency'])}",
-    ]
-    base = document["base"]
-    if base is not None:
-        lines.append(
-            f"base {shown(base['distance'])} and {shown(base['heading'])} off while it walks, "
-            f"walks and stands as recorded at {shown(base['agrees'])}"
-        )
-    lines += [f"void: {bag['bag']}: {bag['void']}" for bag in document["bags"] if bag["void"]]
-    return "\n".join(lines)

@@ -13,12 +13,15 @@ PLAN_COPY = "plan.yaml"
 RESULTS = Path("outputs/eval")
 
 
-def open_session(file: Path, out: str = "") -> tuple[Plan, Path]:
+def open_session(
+    file: Path, out: Path | None = None, results: Path = RESULTS
+) -> tuple[Plan, Path]:
     """The plan and the folder of its results, made if it is not there.
 
     Args:
         file: of the plan.
-        out: the folder; '' for `outputs/eval/NAME`.
+        out: the folder; None: one of the plan's name in `results`.
+        results: where folders of results are.
 
     Raises:
         UserError: the plan was changed, a checkpoint is another one, missing or damaged, or the
@@ -26,7 +29,7 @@ def open_session(file: Path, out: str = "") -> tuple[Plan, Path]:
     """
     plan = read_plan(file)
     _check_checkpoints(plan)
-    folder = Path(out) if out else RESULTS / plan.name
+    folder = results / plan.name if out is None else out
     copy = folder / PLAN_COPY
     if copy.exists():
         if read_plan(copy) != plan:

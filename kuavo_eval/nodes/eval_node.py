@@ -5,8 +5,8 @@ Subscribes: /kuavo_executor/state, /kuavo_policy/plan, /kuavo_policy/epoch, /kua
 Publishes: /kuavo_eval/told. Service: /kuavo_eval/say (kuavo_msgs/SetString): go, success, fail, …
 Calls the executor's services and /kuavo_policy/set_instruction; starts a policy.launch for each
 checkpoint and a rosbag for each trial.
-Private parameters: plan, out, simulated, judge (operator or scene), policy/… (arguments of
-policy.launch). Exit code: 0 through or ended by the operator, 1 something is wrong.
+Private parameters: plan, out, here (see `meant`), simulated, judge (operator or scene), policy/…
+(arguments of policy.launch). Exit code: 0 through or ended by the operator, 1 something is wrong.
 docs/evaluation_trials.md describes everything.
 """
 
@@ -15,14 +15,14 @@ from __future__ import annotations
 import sys
 import time
 from datetime import datetime, timezone
-from pathlib import Path
 
 import rospy
 
 from kuavo_cli.errors import UserError
 from kuavo_eval.hardware.protocol import Interrupted, Protocol
-from kuavo_eval.hardware.session import open_session
+from kuavo_eval.hardware.session import RESULTS, open_session
 from kuavo_eval.ros.console import Console
+from kuavo_eval.ros.paths import meant
 from kuavo_eval.ros.robot import RosRobot
 from kuavo_eval.trials.log import TrialLog
 from kuavo_train.errors import TrainingError
@@ -47,7 +47,8 @@ def run() -> None:
     judge = str(rospy.get_param("~judge", "operator"))
     if judge not in JUDGES or (judge == "scene" and not simulated):
         raise UserError(f"judge:={judge}: choose operator, or with sim:=true scene")
-    plan, folder = open_session(Path(rospy.get_param("~plan")), str(rospy.get_param("~out", "")))
+    file, out = str(rospy.get_param("~plan")), str(rospy.get_param("~out", ""))
+    plan, folder = open_session(meant(file), meant(out) if out else None, meant(RESULTS))
     policy = {name: str(value) for name, value in rospy.get_param("~policy", {}).items()}
     robot = RosRobot(plan, folder, simulated, policy, wait)
     try:

@@ -3,8 +3,9 @@
 
 Subscribes: /kuavo_executor/shadow/…, /kuavo_executor/state, /kuavo_policy/plan and epoch.
 Calls /kuavo_executor/enable; starts `rosbag play --clock` once the policy is there.
-Private parameters: bag, out (folder, must exist), rate, end_effector, loading [s].
-Writes capture.json into out. Exit code: 0 played to the end, 1 something is wrong.
+Private parameters: bag, task, checkpoint ('': plans come from elsewhere), rate, end_effector,
+loading [s], here (see `meant`), out (folder of the results), score (False: only capture.json, into
+a folder that exists). Exit code: 0 played and scored, 1 something is wrong, or void.
 """
 
 from __future__ import annotations
@@ -24,11 +25,21 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
+from kuavo_cli.errors import UserError
 from kuavo_deploy.robot import layout, topics
 from kuavo_deploy.robot.end_effectors import get_end_effector
 from kuavo_deploy.ros import convert, names
+from kuavo_eval.folder import REPLAY, EvaluationFolder
+from kuavo_eval.hardware.session import RESULTS
 from kuavo_eval.replay.capture import Capture
+from kuavo_eval.replay.results import about_replay, replay_document, replay_lines, replay_report
+from kuavo_eval.replay.score import read_recorded, score
 from kuavo_eval.ros.child import Child
+from kuavo_eval.ros.paths import meant
+from kuavo_train.data.bags.errors import BagRefused
+from kuavo_train.data.bags.options import Options
+from kuavo_train.errors import TrainingError
+from kuavo_train.tasks import task_named
 
 PLAYED = (
     *topics.CAMERA_TOPICS.values(), topics.SENSORS, topics.CLAW_STATE, topics.DEXHAND_STATE,
@@ -39,12 +50,14 @@ QUEUE = 1000
 
 
 class ReplayNode:
-    """One bag."""
+    """One bag.
 
-    def __init__(self) -> None:
-        self._bag = Path(rospy.get_param("~bag"))
-        self._out = Path(rospy.get_param("~out"))
-        self._rate = float(rospy.get_param("~rate", 1.0))
+    Args:
+        bag: file. out: folder for what the nodes say. rate: recorded seconds per second.
+    """
+
+    def __init__(self, bag: Path, out: Path, rate: float) -> None:
+        self._bag, self._out, self._rate = bag, out, rate
         self._effector = get_end_effector(rospy.get_param("~end_effector", "lejuclaw"))
         self._capture, self._lock = Capture(), threading.Lock()
         self._session = ""
@@ -138,6 +151,28 @@ class ReplayNode:
             time.sleep(0.05)
 
 
+def scored(bag: Path, out: Path, rate: float) -> int:
+    """Play it and leave an evaluation's folder."""
+    task = task_named(str(rospy.get_param("~task")))
+    effector = str(rospy.get_param("~end_effector", "lejuclaw"))
+    recorded = read_recorded(bag, task, Options(end_effector=effector))
+    checkpoint = str(rospy.get_param("~checkpoint", ""))
+    command = ["kuavo", "eval", "replay", str(bag), "--task", task.name, "--rate", str(rate)]
+    command += ["--checkpoint", checkpoint] if checkpoint else []
+    about = about_replay(task.name, rate, command, meant(checkpoint) if checkpoint else None)
+    with EvaluationFolder(out, REPLAY) as evaluation:
+        place = evaluation.path / "nodes" / bag.stem
+        place.mkdir(parents=True)
+        code = ReplayNode(bag, place, rate).run()
+        if code:
+            return code
+        score_of_it = score(recorded, Capture.load(place))
+        document = evaluation.finish(replay_document([score_of_it], about), replay_report)
+    for line in [*replay_lines(document).splitlines(), f"report  {out / 'report.html'}"]:
+        _say(line)
+    return 1 if document["void"] else 0
+
+
 def _say(text: str) -> None:
     print(f"replay: {text}", flush=True)
 
@@ -145,9 +180,14 @@ def _say(text: str) -> None:
 def main() -> int:
     """Start the node; what is wrong ends it with one sentence."""
     rospy.init_node("kuavo_replay")
+    bag = meant(str(rospy.get_param("~bag")))
+    out = meant(str(rospy.get_param("~out", "")) or RESULTS / f"replay_{bag.stem}")
+    rate = float(rospy.get_param("~rate", 1.0))
     try:
-        return ReplayNode().run()
-    except (ValueError, OSError) as error:
+        if bool(rospy.get_param("~score", True)):
+            return scored(bag, out, rate)
+        return ReplayNode(bag, out, rate).run()
+    except (UserError, TrainingError, BagRefused, ValueError, OSError) as error:
         _say(f"failed: {error}")
         return 1
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from kuavo_deploy.robot.layout import ACTION_NAMES, STATE_DIM, STATE_NAMES
+from kuavo_eval.provenance import provenance
 from kuavo_eval.replay.score import ReplayScore
 from kuavo_eval.report import Page
 from kuavo_eval.report.figures import COLOURS, line_figure
+from kuavo_eval.report.text import shown
 from kuavo_eval.statistics import Quantity, bootstrap_ratio
 
 SHOWN = 4
@@ -48,6 +51,21 @@ def replay_document(scores: Sequence[ReplayScore], about: Mapping[str, Any]) -> 
     }
 
 
+def about_replay(
+    task: str, rate: float, command: Sequence[str], checkpoint: Path | None
+) -> dict[str, Any]:
+    """What was replayed, as what, by whom.
+
+    Args:
+        task: its name.
+        rate: recorded seconds per second.
+        command: as typed.
+        checkpoint: folder; None: plans came from somewhere else.
+    """
+    checkpoints = {} if checkpoint is None else {"checkpoint": checkpoint}
+    return {"task": task, "rate": rate, "provenance": provenance(command, None, checkpoints)}
+
+
 def _of_bag(one: ReplayScore) -> dict[str, Any]:
     return {
         "bag": one.name,
@@ -63,7 +81,7 @@ def _curves(one: ReplayScore) -> list[dict[str, Any]]:
     if one.void:
         return []
     moved = np.argsort(-np.ptp(one.recorded[:, :STATE_DIM], axis=0))[:SHOWN]
-    shown = [*sorted(moved), *range(STATE_DIM, one.recorded.shape[1])]
+    drawn = [*sorted(moved), *range(STATE_DIM, one.recorded.shape[1])]
     stride = max(1, len(one.times) // STEPS)
     return [
         {
@@ -73,7 +91,7 @@ def _curves(one: ReplayScore) -> list[dict[str, Any]]:
             "recorded": np.round(one.recorded[::stride, i], 4),
             "shadow": np.round(one.shadow[::stride, i], 4),
         }
-        for i in shown
+        for i in drawn
     ]
 
 
@@ -144,6 +162,23 @@ def _latency(counted: Sequence[ReplayScore]) -> dict[str, Any]:
 
 def _known(value: float) -> float | None:
     return value if np.isfinite(value) else None
+
+
+def replay_lines(document: Mapping[str, Any]) -> str:
+    """The scores for a terminal, and what is void."""
+    lines = [
+        f"arms {shown(document['arms_error'])}, holding still {shown(document['holding_error'])}, "
+        f"skill {shown(document['skill'])}",
+        f"hand events F1 {shown(document['hands']['f1'])}, latency {shown(document['latency'])}",
+    ]
+    base = document["base"]
+    if base is not None:
+        lines.append(
+            f"base {shown(base['distance'])} and {shown(base['heading'])} off while it walks, "
+            f"walks and stands as recorded at {shown(base['agrees'])}"
+        )
+    lines += [f"void: {bag['bag']}: {bag['void']}" for bag in document["bags"] if bag["void"]]
+    return "\n".join(lines)
 
 
 def replay_report(document: Mapping[str, Any]) -> str:

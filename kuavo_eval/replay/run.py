@@ -53,6 +53,7 @@ def replay_bags(
         place.mkdir(parents=True)
         arguments = [
             "replay_eval.launch", f"bag:={bag.absolute()}", f"out:={place.absolute()}",
+            "score:=false",
             f"task:={task.name}", f"checkpoint:={checkpoint.absolute()}", f"rate:={rate}",
             f"device:={device}", f"end_effector:={end_effector}",
         ]  # fmt: skip

@@ -63,7 +63,7 @@ def run_through_nodes(
         if folder.exists() and any(folder.iterdir()):
             raise UserError(f"{folder} is not empty and holds no plan: choose another --out")
         write_plan(plan, file)
-    if open_session(file, str(folder))[0] != plan:
+    if open_session(file, folder)[0] != plan:
         raise UserError(f"{folder} holds another run: repeat that one, or choose another --out")
     with TrialLog(folder):
         pass  # damaged, or in use by another process: say so before anything starts

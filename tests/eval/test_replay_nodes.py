@@ -11,11 +11,7 @@ import numpy as np
 import pytest
 import yaml
 
-from kuavo_eval.replay.capture import FILE, Capture
-from kuavo_eval.replay.results import replay_document
-from kuavo_eval.replay.score import read_recorded, score
-from kuavo_train.data.bags.options import Options
-from kuavo_train.tasks import task_named
+from kuavo_eval.folder import REPLAY, SCORES, read_scores
 from tests.deploy.ros_island import Island, until
 from tests.deploy.tiny_policy import write_tiny_checkpoint
 
@@ -41,18 +37,18 @@ def test_recorded_plans_come_out_as_the_recorded_commands(
     island: Island, root: Path, tmp_path: Path, task: str
 ) -> None:
     bag, out = bag_of(root, task), tmp_path / "out"
-    out.mkdir()
     launch = island.start(
         "roslaunch", "--wait", "kuavo_deploy", "replay_eval.launch", f"bag:={bag}", f"out:={out}",
-        "policy:=false", "rate:=0.3",
+        f"task:={task}", "policy:=false", "rate:=0.3",
     )  # fmt: skip
     island.start("python", str(root / "tests" / "eval" / "recorded_plans.py"), str(bag), task)
     until(lambda: launch.poll() is not None, "the replay ends", 400)
-    assert (out / FILE).exists(), (tmp_path / "output.txt").read_text()[-3000:]
-    result = score(read_recorded(bag, task_named(task), Options()), Capture.load(out))
-    assert not result.void and result.covered > 0.5, result
-    document = replay_document([result], {})
+    assert (out / SCORES).exists(), (tmp_path / "output.txt").read_text()[-3000:]
+    document = read_scores(out, REPLAY)
+    (played,) = document["bags"]
+    assert not played["void"] and played["covered"]["value"] > 0.5, played
     assert document["arms_error"]["value"] < 0.02
+    assert document["skill"]["value"] > 0.5
     if task == "sorting":
         # the handed-over walk begins when the arms stand, and its poses stay within reach
         assert document["base"]["agrees"]["value"] > 0.8
