@@ -20,6 +20,7 @@ from kuavo_eval.hardware.robot import Operator, Robot, Status
 from kuavo_eval.trials.faults import VoidTrial, is_policy_fault
 from kuavo_eval.trials.log import TrialLog, scored
 from kuavo_eval.trials.schema import Trial
+from kuavo_train.tasks import load_tasks
 
 VOIDS_IN_A_ROW = 3
 """So many void attempts one after the other end the session."""
@@ -75,6 +76,9 @@ class Protocol:
         self._scene_judges, self._source = scene_judges, source
         self._clock, self._wait, self._wall = clock, wait, wall
         self._times = times or Times()
+        # what was done instead of the commanded task need not be in the plan
+        known = [task.name for task in load_tasks().values()]
+        self._tasks = tuple(dict.fromkeys([*plan.rubrics, *known]))
         self._attempts = Counter(trial.key for trial in log.trials)
         self._other_since: float | None = None
 
@@ -238,7 +242,7 @@ class Protocol:
         heard = []
         for line in self._operator.heard():
             try:
-                said = understood(line, attempt.rubric, tuple(self._plan.rubrics))
+                said = understood(line, attempt.rubric, self._tasks)
             except NotUnderstood as problem:
                 self._operator.tell(str(problem))
                 continue

@@ -101,13 +101,14 @@ def test_time_up_stops_the_robot_before_the_operator_is_asked(tmp_path: Path) ->
             return "go"
         if "furthest stage" in told:
             assert not rig.moving, "it stands while a person thinks"
-            return "stage on_scale\nfail too slow"
+            return "stage on_scale\ndid sorting\nfail too slow"
         return None
 
     rig = one_trial(tmp_path, says=operator)
     assert rig.run()
     (done,) = rig.trials
     assert done.success is False and done.failure == "too slow" and done.stage == "on_scale"
+    assert done.wrong_task and done.did == "sorting", "which is not in the plan"
     assert done.duration == pytest.approx(20.0, abs=0.3)
     assert done.stages == {"grasped": None, "on_scale": None}
 
