@@ -40,7 +40,7 @@ def plan(
     Example: kuavo eval plan --checkpoint old=DIR --checkpoint new=DIR --task weighing
     --starts left,middle,right --repeats 7 --blind --name weighing_old_new
 
-    Then: roslaunch kuavo_deploy eval.launch plan:=$PWD/eval/weighing_old_new.yaml
+    Then: roslaunch kuavo_deploy eval.launch plan:=eval/weighing_old_new.yaml
     """
     from kuavo_eval.checkpoints import weights_sha256
     from kuavo_eval.commands.sim import task_names

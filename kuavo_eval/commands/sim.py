@@ -67,10 +67,6 @@ def sim(
     gets the same scenes, so that `kuavo eval compare` can pair them. Exit code 1 when a trial
     stayed void.
     """
-    from kuavo_eval.simulation.results import write_run_results
-    from kuavo_eval.simulation.run import run
-    from kuavo_eval.simulation.settings import SimulationSettings
-
     tested: dict[str, Path | str] = {**labelled(checkpoint or [])}
     for name in stand_in or []:
         tested[name] = name
@@ -84,6 +80,10 @@ def sim(
         _through_nodes(labelled(checkpoint or []), names, episodes, seed, folder,
                        (height, width), time_limit, device)  # fmt: skip
         return
+    from kuavo_eval.simulation.results import write_run_results
+    from kuavo_eval.simulation.run import run
+    from kuavo_eval.simulation.settings import SimulationSettings
+
     settings = SimulationSettings(
         latency=latency,
         continuation=continuation,

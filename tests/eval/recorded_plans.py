@@ -8,9 +8,11 @@ An oracle: what comes out of the executor in shadow mode must be what was record
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
+import rosgraph
 import rospy
 from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
@@ -40,6 +42,8 @@ def main(bag: str, task: str) -> None:
 
 
 if __name__ == "__main__":
+    while not rosgraph.is_master_online():
+        time.sleep(0.1)
     rospy.set_param("/use_sim_time", True)  # it may be there before the launch file has said so
     rospy.init_node("recorded_plans")
     main(*sys.argv[1:3])

@@ -8,18 +8,19 @@ import signal
 import subprocess
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 
 from tests.deploy.ros_island import until
 
 
 class Terminal:
-    """Runs a command with a pseudo-terminal of its own, as a shell in a window would."""
+    """Runs a command in a folder with a pseudo-terminal of its own, as a shell in a window would."""
 
-    def __init__(self, command: Sequence[str], environment: dict[str, str]) -> None:
+    def __init__(self, command: Sequence[str], environment: dict[str, str], folder: Path) -> None:
         self._master, slave = pty.openpty()
         self.process = subprocess.Popen(
-            ["setsid", "--ctty", *command], env=environment, stdin=slave, stdout=slave,
-            stderr=slave,
+            ["setsid", "--ctty", *command], env=environment, cwd=folder, stdin=slave,
+            stdout=slave, stderr=slave,
         )  # fmt: skip
         os.close(slave)
         self._printed = b""

@@ -27,6 +27,7 @@ from .page_numbers import check_page
 from .terminal import Terminal
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow, pytest.mark.timeout(1500)]
+ROSLAUNCH = ("roslaunch", "kuavo_deploy", "eval.launch")
 SMALL = ("width:=64", "height:=48", "device:=cpu", "clock:=true", "sim:=true")
 
 
@@ -68,10 +69,8 @@ def planned(
 
 
 def launch(island: Island, file: Path, out: Path, *arguments: str) -> list[str]:
-    return [
-        "roslaunch", "-p", str(island.port), "kuavo_deploy", "eval.launch", f"plan:={file}",
-        f"out:={out}", *SMALL, *arguments,
-    ]  # fmt: skip
+    where = f"plan:={file}", f"out:={out}"
+    return [*ROSLAUNCH, "-p", str(island.port), *where, *SMALL, *arguments]
 
 
 def pid_of(island: Island, node: str) -> int:
@@ -172,8 +171,11 @@ def test_an_operator_judges_at_the_terminal_and_by_service(
     file, plan = planned(
         island, tmp_path, {"new": checkpoints["new"]}, "--starts=left,right", "--time-limit=6"
     )
-    out = tmp_path / "out"
-    terminal = Terminal(launch(island, file, out), island.environment)
+    out = tmp_path / "outputs" / "eval" / "trials"
+    # as a person types it: paths from where the terminal is
+    command = [*ROSLAUNCH, f"plan:={file.relative_to(tmp_path)}", *SMALL]
+    environment = {**island.environment, "ROS_HOME": str(tmp_path / "home")}
+    terminal = Terminal([*command, "-p", str(island.port)], environment, tmp_path)
 
     def say(line: str) -> str:
         return island.ask("rosservice", "call", SAY, f"data: '{line}'")
