@@ -14,7 +14,7 @@ from tests.deploy.ros_island import until
 
 
 class Terminal:
-    """Runs a command in a folder with a pseudo-terminal of its own, as a shell in a window would."""
+    """Runs a command in a folder, at a terminal of its own, as a shell in a window would."""
 
     def __init__(self, command: Sequence[str], environment: dict[str, str], folder: Path) -> None:
         self._master, slave = pty.openpty()
