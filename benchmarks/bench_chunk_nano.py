@@ -18,5 +18,3 @@ def rows(machine: Machine) -> list[Row]:
         bench.guided("float32", target=3.5),
         bench.after_state("float32"),
     ]
-
-

@@ -25,23 +25,26 @@ class PlannerFigures:
         self.stopped: Counter[str] = Counter()
         self._total: deque[float] = deque(maxlen=window)
         self._inference: deque[float] = deque(maxlen=window)
+        self._acting: deque[float] = deque(maxlen=window)
         self._overlap: deque[float] = deque(maxlen=window)
         self._skew: deque[float] = deque(maxlen=window)
 
     def planned(
-        self, total: float, inference: float, overlap: float | None, skew: float
+        self, total: float, inference: float, acting: float, overlap: float | None, skew: float
     ) -> None:
         """A chunk was published.
 
         Args:
             total: from the observation's stamp to the publication [s].
             inference: of it, decoding and the policy [s].
+            acting: of it, from the joint state on [s].
             overlap: how much of the previous chunk was left [s].
             skew: the largest between the sources [s].
         """
         self.chunks += 1
         self._total.append(total)
         self._inference.append(inference)
+        self._acting.append(acting)
         self._skew.append(skew)
         if overlap is not None:
             self._overlap.append(overlap)
@@ -56,6 +59,7 @@ class PlannerFigures:
         summary: dict[str, Any] = {"chunks": self.chunks, "abandoned at a switch": self.abandoned}
         for name, values in (
             ("latency", self._total), ("inference", self._inference),
+            ("acting", self._acting),
             ("overlap", self._overlap), ("skew", self._skew),
         ):  # fmt: skip
             for share, label in ((0.5, "p50"), (0.99, "p99")):

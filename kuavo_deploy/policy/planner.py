@@ -90,6 +90,7 @@ class Planner:
         self._planned: Chunk | None = None
         self._left: Observation | None = None
         self._seen: Observation | None = None
+        self._acts_since = 0.0
         self._errors = 0
         self._seen_at = clock()
         self._reason = "starting"
@@ -170,6 +171,7 @@ class Planner:
     def _actions(self, observation: Observation, announcement: Announcement) -> np.ndarray:
         task, state = {"task": announcement.instruction}, observation.state.astype(np.float32)
         if not isinstance(self._policy, SeesFirst):
+            self._acts_since = self._clock()
             features = {**self._images(observation), topics.STATE_FEATURE: state, **task}
             return self._policy.plan(features, self._sampling(observation, announcement))
         known = self._seen is observation
@@ -178,6 +180,7 @@ class Planner:
         self._seen = observation
         if not self._holds(announcement):
             raise _Left
+        self._acts_since = self._clock()
         return self._policy.act(state, self._sampling(observation, announcement))
 
     def _images(self, observation: Observation) -> dict[str, np.ndarray]:
@@ -203,7 +206,9 @@ class Planner:
         self._planned, self._reason = chunk, ""
         self._duration = len(chunk.actions) * chunk.step
         skew = max(observation.skews.values(), default=0.0)
-        self.figures.planned(now - chunk.stamp, now - began, overlap, skew)
+        self.figures.planned(
+            now - chunk.stamp, now - began, now - self._acts_since, overlap, skew
+        )
         return Outcome(chunk, "", max(self._settings.interval - (now - began), 0.0))
 
     def _stopped(self, reason: str, wait: float, stop: bool) -> Outcome:

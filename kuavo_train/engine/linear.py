@@ -125,11 +125,16 @@ class Layers:
 
     Args:
         dtype: of weights and activations. int8: of the weights instead (on a CPU).
+
+    Attributes:
+        traceable: TorchScript can hold all weights that were made; it knows neither packed ones
+            nor integers.
     """
 
     def __init__(self, dtype: torch.dtype, int8: bool = False) -> None:
         self.dtype = dtype
         self._int8 = int8
+        self.traceable = not int8
 
     def make(self, weights: Weights, rows: int) -> Linear:
         """A layer for inputs of about `rows` rows."""
@@ -138,6 +143,7 @@ class Layers:
         if self._int8:
             return Int8(Weights(weight, bias))
         if rows <= FEW_ROWS and _pays_to_pack(weight):
+            self.traceable = False
             return Packed(Weights(weight, bias), rows)
         return Plain(Weights(weight, bias), rows)
 

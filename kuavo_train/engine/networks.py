@@ -23,7 +23,7 @@ class Networks:
 
     Attributes:
         shapes: of the architecture. device, dtype, width: of the tokens. state: weight and bias.
-        traceable: TorchScript can hold the weights (8-bit ones it can't).
+        traceable: see `Layers`.
     """
 
     def __init__(self, policy: Any, dtype: torch.dtype, int8: bool = False) -> None:
@@ -34,12 +34,12 @@ class Networks:
             model.get_vlm_model().text_model.get_input_embeddings().weight.detach()
         )
         self.device, self.dtype = self._embedding.device, dtype
-        self.traceable = not int8
         self.width = self._embedding.shape[1]
         rows = shapes.cameras * shapes.image_tokens + shapes.language_tokens
         self.vision = Vision(policy, shapes, layers)
         self.prefix = Prefix(policy, shapes, layers, rows)
         self.expert = Expert(policy, shapes, layers)
+        self.traceable = layers.traceable
         projection = policy.model.state_proj
         self.state = (projection.weight.detach().float(), projection.bias.detach().float())
 
