@@ -70,7 +70,7 @@ class TrainedPolicy:
             torch.set_num_threads(threads or max((os.cpu_count() or 1) - 1, 1))
         chosen = None if device == "auto" else device
         self._wrapper = SmolVLAPolicyWrapper.from_pretrained(
-            checkpoint, chosen, dtype, engine=engine, graphs=graphs
+            checkpoint, chosen, dtype, engine=engine, graphs=graphs, release=True
         )
         names = {feature: camera for camera, feature in IMAGE_FEATURES.items()}
         self.cameras = tuple(names[feature] for feature in self._wrapper.cameras)

@@ -15,8 +15,9 @@ from lerobot.policies.smolvla.configuration_smolvla import SmolVLAConfig
 from lerobot.policies.smolvla.modeling_smolvla import SmolVLAPolicy
 
 from kuavo_deploy.robot.topics import IMAGE_FEATURES
-from kuavo_train.checkpoint.manifest import Manifest, read_manifest, verify
+from kuavo_train.checkpoint.manifest import WEIGHTS, Manifest, read_manifest, verify
 from kuavo_train.checkpoint.processors import make_processors
+from kuavo_train.checkpoint.weights import read_policy
 from kuavo_train.checkpoint.writer import VLM
 from kuavo_train.errors import CheckpointError
 from kuavo_train.policy import normalization
@@ -102,9 +103,7 @@ def load(
     config = checkpoint.config
     config.device = str(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     with contextlib.redirect_stdout(io.StringIO()):  # lerobot prints while it builds
-        policy = SmolVLAPolicy.from_pretrained(checkpoint.path, config=config, strict=True)
-    # lerobot's projections of state, action and time stay float32; it converts in between.
-    policy.model.vlm_with_expert.to(DTYPES[dtype])
+        policy = read_policy(checkpoint.path / WEIGHTS, config, DTYPES[dtype])
     preprocessor, postprocessor = make_processors(config, checkpoint.statistics)
     return LoadedPolicy(policy, preprocessor, postprocessor)
 

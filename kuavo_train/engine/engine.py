@@ -38,11 +38,13 @@ class Engine:
             CPU. A GPU's graphs want one shape.
         graphs: on a CPU, record each shape's graph at its first chunk, which takes ten times as
             long then: for whoever plans hundreds of chunks. A GPU always does.
+        release: take the weights out of the policy, part by part as they are read. It can't
+            compute or be trained any more.
     """
 
     def __init__(
         self, policy: Any, precision: str = "float32", trim: bool | None = None,
-        graphs: bool = False,
+        graphs: bool = False, release: bool = False,
     ) -> None:  # fmt: skip
         if precision not in PRECISIONS:
             raise TrainingError(f"precision is {precision!r}: choose from {', '.join(PRECISIONS)}")
@@ -53,12 +55,17 @@ class Engine:
             raise TrainingError("int8 is for a CPU: choose bfloat16 on a GPU")
         self._trim = device.type == "cpu" if trim is None else trim
         self._lock = threading.RLock()
-        self._read()
+        self._read(release)
+        if release:
+            self._parameters.clear()
+            self._versions.clear()
 
-    def _read(self) -> None:
+    def _read(self, release: bool = False) -> None:
         with torch.inference_mode():
             dtype = torch.bfloat16 if self._precision == "bfloat16" else torch.float32
-            self._networks = Networks(self._policy, dtype, self._precision == "int8")
+            self._networks = Networks(
+                self._policy, dtype, self._precision == "int8", release
+            )
         self._versions = self._weight_versions()
         self._sessions: dict[tuple[int, int, bool], Session] = {}
         self._session: Session | None = None

@@ -19,14 +19,16 @@ class Networks:
     """All that a session computes with.
 
     Args:
-        policy: lerobot's `SmolVLAPolicy`. dtype, int8: see `Layers`.
+        policy: lerobot's `SmolVLAPolicy`. dtype, int8: see `Layers`. release: see `Engine`.
 
     Attributes:
         shapes: of the architecture. device, dtype, width: of the tokens. state: weight and bias.
         traceable: see `Layers`.
     """
 
-    def __init__(self, policy: Any, dtype: torch.dtype, int8: bool = False) -> None:
+    def __init__(
+        self, policy: Any, dtype: torch.dtype, int8: bool = False, release: bool = False
+    ) -> None:
         self.shapes = shapes = Shapes.of(policy)
         model = policy.model.vlm_with_expert
         layers = Layers(dtype, int8)
@@ -36,13 +38,27 @@ class Networks:
         self.device, self.dtype = self._embedding.device, dtype
         self.width = self._embedding.shape[1]
         rows = shapes.cameras * shapes.image_tokens + shapes.language_tokens
-        self.vision = Vision(policy, shapes, layers)
-        self.prefix = Prefix(policy, shapes, layers, rows)
-        self.expert = Expert(policy, shapes, layers)
-        self.traceable = layers.traceable
         projection = policy.model.state_proj
         self.state = (projection.weight.detach().float(), projection.bias.detach().float())
+        vlm = model.get_vlm_model()
+        self.vision = Vision(policy, shapes, layers)
+        if release:
+            _empty(vlm.vision_model, vlm.connector)
+        self.prefix = Prefix(policy, shapes, layers, rows)
+        if release:
+            _empty(vlm.text_model, model.vlm.lm_head)
+        self.expert = Expert(policy, shapes, layers)
+        if release:
+            _empty(policy)
+        self.traceable = layers.traceable
 
     def language(self, tokens: Tensor) -> Tensor:
         """Embeddings of token numbers, shape (…) → (…, E)."""
         return self._embedding[tokens.to(self.device)] * math.sqrt(self.width)
+
+
+def _empty(*modules: torch.nn.Module) -> None:
+    """Let go of their weights; who has read them keeps what it needs."""
+    for module in modules:
+        for parameter in module.parameters():
+            parameter.data = parameter.data.new_empty(0)

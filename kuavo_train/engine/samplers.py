@@ -45,11 +45,13 @@ class FastSampler:
     """The engine.
 
     Args:
-        policy: lerobot's. precision, graphs: see `Engine`.
+        policy: lerobot's. precision, graphs, release: see `Engine`.
     """
 
-    def __init__(self, policy: Any, precision: str, graphs: bool = False) -> None:
-        self.engine = Engine(policy, precision, graphs=graphs)
+    def __init__(
+        self, policy: Any, precision: str, graphs: bool = False, release: bool = False
+    ) -> None:
+        self.engine = Engine(policy, precision, graphs=graphs, release=release)
         self._cameras = tuple(policy.config.image_features)
         self._dims = policy.config.action_feature.shape[0]
 
@@ -121,7 +123,9 @@ class StockSampler:
             policy.init_rtc_processor()
 
 
-def make_sampler(engine: str, policy: Any, precision: str, graphs: bool = False) -> Sampler:
+def make_sampler(
+    engine: str, policy: Any, precision: str, graphs: bool = False, release: bool = False
+) -> Sampler:
     """By name.
 
     Args:
@@ -129,9 +133,10 @@ def make_sampler(engine: str, policy: Any, precision: str, graphs: bool = False)
         policy: lerobot's.
         precision: float32, bfloat16 or int8.
         graphs: see `Engine`.
+        release: see `Engine`; lerobot's sampler needs the weights and keeps them.
     """
     if engine == FAST:
-        return FastSampler(policy, precision, graphs)
+        return FastSampler(policy, precision, graphs, release)
     if engine != STOCK:
         raise TrainingError(f"engine is {engine!r}: choose from {', '.join(ENGINES)}")
     if precision == INT8:

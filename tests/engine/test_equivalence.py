@@ -133,6 +133,19 @@ def test_other_images_are_needed_for_more_instructions(policy, sampler):
         sampler.engine.see(None, *(batch(policy, [9, 9])[name] for name in (TOKENS, TOKEN_MASK)))
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_an_engine_that_has_the_weights_alone_computes_the_same(policy, precision):
+    content, start = batch(policy, [23]), noise(policy)
+    expected = fast(FastSampler(policy, precision), content, start, None)
+    alone = make_policy()
+    alone.load_state_dict(policy.state_dict())
+    sampler = FastSampler(alone, precision, release=True)
+    assert not sum(parameter.numel() for parameter in alone.parameters())
+    assert torch.equal(fast(sampler, content, start, None), expected)
+    with pytest.raises(RuntimeError):
+        stock(alone, content, start, None)
+
+
 def test_acting_on_nothing_is_an_error(policy):
     with pytest.raises(TrainingError, match="see"):
         Engine(policy).act(torch.zeros(1, 16))

@@ -55,7 +55,7 @@ class SmolVLAPolicyWrapper:
     Args:
         checkpoint: verified. loaded: its policy and pipelines.
         engine: fast or stock. precision: of the engine's products; default: that of the weights.
-        graphs: of the engine on a CPU, see there.
+        graphs, release: of the engine, see there.
 
     Attributes:
         policy: the `SmolVLAPolicy` inside.
@@ -70,6 +70,7 @@ class SmolVLAPolicyWrapper:
         engine: str = FAST,
         precision: str | None = None,
         graphs: bool = False,
+        release: bool = False,
     ) -> None:
         self.manifest: Manifest = checkpoint.manifest
         self.path: Path = checkpoint.path
@@ -83,8 +84,9 @@ class SmolVLAPolicyWrapper:
         self._tokenizer = tokenizer_of(loaded.preprocessor)
         weights = loaded.policy.model.vlm_with_expert.lm_expert.norm.weight.dtype
         self._sampler = make_sampler(
-            engine, loaded.policy, precision or str(weights).removeprefix("torch."), graphs
-        )
+            engine, loaded.policy, precision or str(weights).removeprefix("torch."), graphs,
+            release,
+        )  # fmt: skip
         self._queue: deque[Tensor] = deque()
         self._planned_for: list[str] | None = None
 
@@ -97,6 +99,7 @@ class SmolVLAPolicyWrapper:
         check_hashes: bool = True,
         engine: str = FAST,
         graphs: bool = False,
+        release: bool = False,
     ) -> SmolVLAPolicyWrapper:
         """Load a checkpoint folder; no network is used.
 
@@ -107,13 +110,14 @@ class SmolVLAPolicyWrapper:
             check_hashes: compare every file with its SHA-256 (450 M parameters: a few seconds).
             engine: fast, or stock: lerobot's sampler, to compare.
             graphs: on a CPU, record a graph of each new shape: for hundreds of chunks to come.
+            release: let only the engine have the weights; `policy` is without them then.
 
         Raises:
             CheckpointError: missing, incomplete, damaged, or another robot's.
         """
         checkpoint = open_checkpoint(path, check_hashes)
         loaded = load(checkpoint, device, "float32" if dtype == INT8 else dtype)
-        return cls(checkpoint, loaded, engine, dtype, graphs)
+        return cls(checkpoint, loaded, engine, dtype, graphs, release)
 
     @property
     def device(self) -> torch.device:
