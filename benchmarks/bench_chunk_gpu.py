@@ -11,11 +11,11 @@ NEEDS = GPU
 
 def rows(machine: Machine) -> list[Row]:
     """Against stock in bfloat16, with and without real-time chunking."""
-    bench = chunks.Chunks(models.LARGE, machine, seconds=20, device="cuda", dtype="bfloat16")
+    bench = chunks.Chunks(
+        models.LARGE, machine, {"bfloat16": 14.0}, "cuda", "bfloat16", guided=True, jpegs=True
+    )
+    bench.measure(seconds=60, rounds=(7, 400))
     return [
-        bench.whole("bfloat16", target=14.0),
-        bench.guided("bfloat16", target=20.0),
-        bench.denoising("bfloat16"),
-        bench.after_state("bfloat16"),
-        bench.from_jpegs("bfloat16"),
-    ]
+        *bench.whole(), bench.guided(20.0), bench.denoising(), bench.after_state(),
+        bench.from_jpegs(),
+    ]  # fmt: skip

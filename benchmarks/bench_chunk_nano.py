@@ -11,10 +11,6 @@ NEEDS = CPU
 
 def rows(machine: Machine) -> list[Row]:
     """Whole chunk, denoising alone, guided chunk, and the chunk after its joint state."""
-    bench = chunks.Chunks(models.NANO, machine, seconds=20)
-    return [
-        bench.whole("float32", target=2.5),
-        bench.denoising("float32", target=3.0),
-        bench.guided("float32", target=3.5),
-        bench.after_state("float32"),
-    ]
+    bench = chunks.Chunks(models.NANO, machine, {"float32": 2.5}, guided=True)
+    bench.measure(seconds=60, rounds=(7, 400))
+    return [*bench.whole(), bench.denoising(3.0), bench.guided(3.5), bench.after_state()]

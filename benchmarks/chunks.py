@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import cv2
@@ -13,24 +15,27 @@ from benchmarks import models
 from benchmarks.form import Row, Times, alternate, compared
 from benchmarks.machine import Machine
 from benchmarks.work import work_of
+from kuavo_deploy.robot.topics import STATE_FEATURE
 from kuavo_train.data.bags.images import decode_color
-from kuavo_train.engine.samplers import FastSampler, StockSampler
+from kuavo_train.engine.guidance import Remainder
+from kuavo_train.engine.samplers import FastSampler, Sampler, StockSampler
 from kuavo_train.policy.preprocessing import image_tensor
 
 STOCK = "stock lerobot 0.4.4"
 
 
 class Chunks:
-    """Rows about one policy.
+    """One policy and all that is measured of it, in turn: stock and ours meet the same machine.
 
     Args:
-        size: of the architecture. machine: for the roofline. seconds: per row.
-        rounds: see `alternate`. device: cpu or cuda. dtype: of the weights, stock's too.
+        size: of the architecture. machine: for the roofline. precisions: of ours, with the least
+            ratio that each shall reach, or None. device: cpu or cuda. dtype: of the weights,
+            stock's too. guided: measure real-time chunking too. jpegs: and from three JPEGs.
     """
 
     def __init__(
-        self, size: str, machine: Machine, seconds: float, rounds: tuple[int, int] = (7, 400),
-        device: str = "cpu", dtype: str = "float32",
+        self, size: str, machine: Machine, precisions: Mapping[str, float | None],
+        device: str = "cpu", dtype: str = "float32", guided: bool = False, jpegs: bool = False,
     ) -> None:  # fmt: skip
         self._name = {models.NANO: "nano", models.LARGE: "450 M"}[size]
         self._policy = models.policy(size, device)
@@ -39,104 +44,109 @@ class Chunks:
         self._noise = models.noise(self._policy, device)
         self._rest = models.remainder(self._policy, device)
         self._work = work_of(self._policy, models.INSTRUCTION_TOKENS)
-        self._machine, self._seconds, self._rounds = machine, seconds, rounds
-        self._device = device
+        self._machine, self._device, self._precisions = machine, device, dict(precisions)
+        self._best = next(iter(precisions))
+        self._stock = StockSampler(self._policy)
+        self._ours = {p: FastSampler(self._policy, p, graphs=True) for p in precisions}
+        self._errors: dict[str, float] = {}
+        self._contenders = self._made(guided, jpegs)
+        self._times: dict[str, Times] = {}
 
-    def whole(self, precision: str, target: float | None = None) -> Row:
-        """From preprocessed images to actions."""
-        return self._compared("chunk", precision, None, target)
+    def measure(self, seconds: float, rounds: tuple[int, int], warm_up: int = 2) -> None:
+        """Let all take turns; see `alternate`."""
+        expected = self._chunk(self._stock, None)
+        for precision, sampler in self._ours.items():
+            made = self._chunk(sampler, None)
+            self._errors[precision] = float((made - expected).abs().max())
+        contenders: dict[str, Callable[[], object]] = self._contenders
+        if self._device != "cpu":
+            contenders = {name: _synchronized(run) for name, run in contenders.items()}
+        self._times = alternate(contenders, seconds, rounds, warm_up)
 
-    def guided(self, precision: str, target: float | None = None) -> Row:
+    def whole(self) -> list[Row]:
+        """From preprocessed images to actions, for each precision."""
+        return [
+            self._row("chunk", precision, "stock", precision, target, self._errors[precision])
+            for precision, target in self._precisions.items()
+        ]
+
+    def guided(self, target: float) -> Row:
         """The same with real-time chunking."""
-        return self._compared("chunk with real-time chunking", precision, self._rest, target)
+        return self._row(
+            "chunk with real-time chunking", self._best, "stock guided", "guided", target
+        )
 
-    def denoising(self, precision: str, target: float | None = None) -> Row:
-        """All steps: lerobot's `denoise_step`, and the engine's half after the joint state."""
-        engine, stock = self._engine(precision), self._stock_denoising()
-        times = self._times({"stock": stock, "ours": lambda: self._act(engine)})
+    def denoising(self, target: float | None = None) -> Row:
+        """All steps: lerobot's `denoise_step`, and the engine's part after the joint state."""
         work = self._work
         limit = self._machine.limit(work.denoising, 4 * work.steps * work.expert_weights)
-        what = f"{self._words('denoising', precision)} (ours with the state's token)"
-        return compared(what, STOCK, times, target, limit)
+        what = f"{self._words('denoising', self._best)} (ours with the state's token)"
+        return compared(what, STOCK, self._pair("stock denoising", "act"), target, limit)
 
-    def after_state(self, precision: str, share: float = 0.5) -> Row:
+    def after_state(self, share: float = 0.5) -> Row:
         """From the joint state, vision and prefix being done, against one whole chunk."""
-        engine = self._engine(precision)
-        whole = FastSampler(self._policy, precision, graphs=True)
-        times = self._times(
-            {
-                "stock": lambda: whole.chunk(self._batch, self._noise, None),
-                "ours": lambda: self._act(engine),
-            }
-        )
+        times = self._pair(self._best, "act")
         part = times["ours"].median / times["stock"].median
-        row = compared(self._words("chunk from the joint state on", precision),
-                       "one whole chunk of ours", times)  # fmt: skip
-        return Row(
-            row.what, row.against, row.unit, row.stock, row.ours, row.ratio,
-            f"≤ {share:g} of it", part <= share, "", row.figures,
+        row = compared(
+            self._words("chunk from the joint state on", self._best), "one whole chunk of ours",
+            times,
         )  # fmt: skip
+        return dataclasses.replace(row, target=f"≤ {share:g} of it", met=part <= share)
 
-    def from_jpegs(self, precision: str) -> Row:
+    def from_jpegs(self) -> Row:
         """From three cameras' JPEGs, 480×640."""
-        jpegs = [_jpeg(seed) for seed in range(len(self._policy.config.image_features))]
-        stock, ours = StockSampler(self._policy), FastSampler(self._policy, precision, graphs=True)
+        what = "chunk from three JPEGs 480×640"
+        return self._row(what, self._best, "stock from JPEGs", "from JPEGs", None)
 
-        def seen() -> dict[str, Any]:
-            size = self._policy.config.resize_imgs_with_padding
-            images = {
-                camera: image_tensor(decode_color(jpeg, camera), size)[None].to(self._device)
-                for camera, jpeg in zip(self._policy.config.image_features, jpegs, strict=True)
-            }
-            return {**self._batch, **images}
+    def _made(self, guided: bool, jpegs: bool) -> dict[str, Callable[[], object]]:
+        ours, rest = self._ours[self._best], self._rest
+        made: dict[str, Callable[[], object]] = {"stock": lambda: self._chunk(self._stock, None)}
+        for precision, sampler in self._ours.items():
+            made[precision] = functools.partial(self._chunk, sampler, None)
+        made["stock denoising"] = self._stock_denoising()
+        # right after it: what it acts on was seen by the same engine
+        made["act"] = lambda: ours.act(self._batch[STATE_FEATURE], self._noise, None)
+        if guided:
+            made["stock guided"] = lambda: self._free(self._chunk(self._stock, rest))
+            made["guided"] = lambda: self._chunk(ours, rest)
+        if jpegs:
+            made["stock from JPEGs"] = lambda: self._from_jpegs(self._stock)
+            made["from JPEGs"] = lambda: self._from_jpegs(ours)
+        return made
 
-        times = self._times(
-            {
-                "stock": lambda: stock.chunk(seen(), self._noise, None),
-                "ours": lambda: ours.chunk(seen(), self._noise, None),
-            }
-        )
-        return compared(self._words("chunk from three JPEGs 480×640", precision), STOCK, times)
+    def _chunk(self, sampler: Sampler, rest: Remainder | None) -> torch.Tensor:
+        return sampler.chunk(dict(self._batch), self._noise, rest)
 
-    def _compared(self, what: str, precision: str, rest: Any, target: float | None) -> Row:
-        stock, ours = StockSampler(self._policy), FastSampler(self._policy, precision, graphs=True)
-        arguments = (self._noise, rest)
-        expected = stock.chunk(dict(self._batch), *arguments)
-        error = float((ours.chunk(self._batch, *arguments) - expected).abs().max())
-        times = self._times(
-            {
-                "stock": lambda: stock.chunk(dict(self._batch), *arguments),
-                "ours": lambda: ours.chunk(self._batch, *arguments),
-            }
-        )
-        self._free(self._policy)
-        width = 4 if precision == "float32" else 2 if precision == "bfloat16" else 1
+    def _from_jpegs(self, sampler: Sampler) -> object:
+        config = self._policy.config
+        images = {
+            camera: image_tensor(decode_color(_jpeg(seed), camera), config.resize_imgs_with_padding)
+            for seed, camera in enumerate(config.image_features)
+        }
+        batch = {**self._batch, **{n: i[None].to(self._device) for n, i in images.items()}}
+        return sampler.chunk(batch, self._noise, None)
+
+    def _free(self, done: object) -> object:
+        """Real-time chunking off again."""
+        self._policy.config.rtc_config = self._policy.model.rtc_processor = None
+        return done
+
+    def _row(
+        self, what: str, precision: str, stock: str, ours: str, target: float | None,
+        error: float | None = None,
+    ) -> Row:  # fmt: skip
+        width = {"float32": 4, "bfloat16": 2, "int8": 1}[precision]
         limit = self._machine.limit(self._work.flop, self._work.read(width))
-        return compared(
-            f"{self._words(what, precision)}, error {error:.0e}", STOCK, times, target, limit,
-            error=error,
-        )  # fmt: skip
+        words, figures = self._words(what, precision), {}
+        if error is not None:
+            words, figures = f"{words}, error {error:.0e}", {"error": error}
+        return compared(words, STOCK, self._pair(stock, ours), target, limit, **figures)
+
+    def _pair(self, stock: str, ours: str) -> dict[str, Times]:
+        return {"stock": self._times[stock], "ours": self._times[ours]}
 
     def _words(self, what: str, precision: str) -> str:
         return f"{what}, {self._name}, {precision}, {self._device}"
-
-    @staticmethod
-    def _free(policy: Any) -> None:
-        """Real-time chunking off again."""
-        policy.config.rtc_config = policy.model.rtc_processor = None
-
-    def _times(self, contenders: dict[str, Callable[[], object]]) -> dict[str, Times]:
-        if self._device != "cpu":
-            contenders = {name: _synchronized(run) for name, run in contenders.items()}
-        return alternate(contenders, self._seconds, self._rounds)
-
-    def _engine(self, precision: str) -> Any:
-        sampler = FastSampler(self._policy, precision, graphs=True)
-        sampler.chunk(self._batch, self._noise, None)
-        return sampler.engine
-
-    def _act(self, engine: Any) -> object:
-        return engine.act(self._batch["observation.state"], self._noise)
 
     def _stock_denoising(self) -> Callable[[], object]:
         """The loop of lerobot over its own prefix."""
@@ -150,7 +160,7 @@ class Chunks:
             return out
 
         model.denoise_step = remember
-        StockSampler(self._policy).chunk(dict(self._batch), self._noise, None)
+        self._chunk(self._stock, None)
         model.denoise_step = original
         steps = self._policy.config.num_steps
 
@@ -162,6 +172,7 @@ class Chunks:
         return loop
 
 
+@functools.cache
 def _jpeg(seed: int) -> np.ndarray:
     """A picture as smooth as a camera's."""
     noise = np.random.default_rng(seed).integers(0, 255, (480, 640, 3), np.uint8)

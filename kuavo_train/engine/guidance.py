@@ -13,6 +13,7 @@ Without a remainder w = 0: one form serves both.
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -35,6 +36,7 @@ class Remainder:
     horizon: int | None = None
 
 
+@functools.lru_cache(maxsize=256)
 def prefix_weights(delay: int, horizon: int, size: int) -> Tensor:
     """How strongly each step of the new chunk is held to the old one, shape (size,).
 
@@ -73,7 +75,11 @@ class EulerSteps:
         self, steps: int, batch: int, chunk: int, action_dim: int, device: torch.device
     ) -> None:
         self._dt = -1.0 / steps
-        self._times = [1.0 + step * self._dt for step in range(steps)]
+        times = [1.0 + step * self._dt for step in range(steps)]
+        strength = [self._dt * guidance_weight(time) for time in times]
+        self._times = torch.tensor(times, device=device)[:, None, None]
+        self._strength = torch.tensor(strength, device=device)[:, None, None]
+        self._held = torch.zeros(batch, chunk, action_dim, device=device)
         self.keep = torch.ones(steps, chunk, 1, device=device)
         self.move = torch.full((steps, chunk, 1), self._dt, device=device)
         self.pull = torch.zeros(steps, batch, chunk, action_dim, device=device)
@@ -97,15 +103,13 @@ class EulerSteps:
     def _hold(self, remainder: Remainder) -> None:
         actions = remainder.actions.to(self.pull)
         steps, dims = actions.shape[-2:]
-        held = torch.zeros_like(self.pull[0])
+        held = self._held.zero_()
         held[:, :steps, :dims] = actions
         horizon = steps if remainder.horizon is None else min(remainder.horizon, steps)
         weights = prefix_weights(remainder.delay, horizon, self.keep.shape[1]).to(self.pull)
-        strength = torch.tensor([guidance_weight(time) for time in self._times]).to(self.pull)
-        pulled = self._dt * strength[:, None, None] * weights[:, None]
-        times = torch.tensor(self._times).to(self.pull)[:, None, None]
+        pulled = self._strength * weights[:, None]
         torch.add(1.0, pulled, out=self.keep)
-        torch.sub(self._dt, pulled * times, out=self.move)
+        torch.sub(self._dt, pulled * self._times, out=self.move)
         torch.mul(-pulled[:, None], held, out=self.pull)
 
     def step(self, index: int, x: Tensor, velocity: Tensor) -> Tensor:
