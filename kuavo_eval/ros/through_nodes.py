@@ -11,7 +11,7 @@ from kuavo_eval.hardware.plan import PlannedCheckpoint, make_plan, write_plan
 from kuavo_eval.hardware.rubrics import rubrics_of
 from kuavo_eval.hardware.session import PLAN_COPY, open_session
 from kuavo_eval.ros.console import MARK
-from kuavo_eval.trials.log import TrialLog, read_trials
+from kuavo_eval.trials.log import TrialLog, read_trials, scored
 from kuavo_eval.trials.names import simulated_start
 from kuavo_eval.trials.schema import Trial
 from kuavo_sim.ros.alone import launch_alone
@@ -65,8 +65,10 @@ def run_through_nodes(
         write_plan(plan, file)
     if open_session(file, folder)[0] != plan:
         raise UserError(f"{folder} holds another run: repeat that one, or choose another --out")
-    with TrialLog(folder):
-        pass  # damaged, or in use by another process: say so before anything starts
+    with TrialLog(folder) as log:  # damaged, or in use by another process: said before all starts
+        done = {trial.key for trial in scored(log.trials)}
+    if done >= {(trial.checkpoint, trial.trial) for trial in plan.trials}:
+        return read_trials(folder)
     arguments = [
         "eval.launch", f"plan:={file.absolute()}", f"out:={folder.absolute()}", "sim:=true",
         "clock:=true", "judge:=scene", f"device:={device}",

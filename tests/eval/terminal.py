@@ -23,7 +23,7 @@ class Terminal:
             stdout=slave, stderr=slave,
         )  # fmt: skip
         os.close(slave)
-        self._printed = b""
+        self._printed, self._seen = b"", 0
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:
@@ -43,7 +43,7 @@ class Terminal:
 
     def until(self, words: str, limit: float = 200.0) -> None:
         """Wait until it is printed, after what was waited for before."""
-        begin = getattr(self, "_seen", 0)
+        begin = self._seen
 
         def there() -> bool:
             assert self.process.poll() is None or words in self.text[begin:], self.text[-3000:]

@@ -55,7 +55,7 @@ def kuavo(island: Island, folder: Path, *arguments: str, code: int = 0) -> str:
         text=True, check=False, timeout=600,
     )  # fmt: skip
     assert done.returncode == code, done.stdout + done.stderr
-    return done.stdout
+    return done.stdout + done.stderr
 
 
 def planned(
@@ -253,4 +253,4 @@ def test_the_same_trials_in_simulation_and_through_the_nodes_are_pairs(
     again = kuavo(island, tmp_path, *what, "--out=nodes", "--ros")
     assert not re.search(r"trial \d of", again), "everything is done already"
     told = kuavo(island, tmp_path, *what, "--seed=7", "--out=nodes", "--ros", code=1)
-    assert "holds another run" in told or told == ""
+    assert "holds another" in told
