@@ -103,7 +103,7 @@ class ReplayNode:
 
     def _on_plan(self, message: JointTrajectory) -> None:
         if message.points:
-            self._capture.latencies.append(rospy.get_time() - message.header.stamp.to_sec())
+            self._capture.plans.append((rospy.get_time(), message.header.stamp.to_sec()))
 
     def _on_epoch(self, message: String) -> None:
         session = convert.announcement(message).epoch.rpartition(":")[0]

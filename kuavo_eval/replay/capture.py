@@ -20,16 +20,21 @@ class Capture:
 
     arms: (time, 14 positions [rad]) of each command. hands: (time, 2 closures).
     base: (time, [x, y [m], yaw [rad], move]) in force at each tick.
-    states: (time, state, reason) at each change. latencies: of plans [s].
-    dead: what died meanwhile, or ''.
+    states: (time, state, reason) at each change. plans: (time, stamp of the observation behind it)
+    of each. dead: what died meanwhile, or ''.
     """
 
     arms: list[tuple[float, list[float]]] = field(default_factory=list)
     hands: list[tuple[float, list[float]]] = field(default_factory=list)
     base: list[tuple[float, list[float]]] = field(default_factory=list)
     states: list[tuple[float, str, str]] = field(default_factory=list)
-    latencies: list[float] = field(default_factory=list)
+    plans: list[tuple[float, float]] = field(default_factory=list)
     dead: str = ""
+
+    @property
+    def latencies(self) -> list[float]:
+        """From an observation to its plan [s]."""
+        return [time - stamp for time, stamp in self.plans]
 
     def save(self, folder: Path) -> None:
         """Write it."""

@@ -144,10 +144,11 @@ def _at(commands: Sequence[tuple[float, Sequence[float]]], times: np.ndarray) ->
 
 
 def _holding(recorded: Recorded, capture: Capture, times: np.ndarray) -> np.ndarray:
-    """The measured state when the observation behind the present plan was taken, on average."""
-    age = float(np.median(capture.latencies)) if capture.latencies else 0.0
+    """The measured state when the observation behind the plan in force was taken."""
     frames = recorded.times - (recorded.times[1] - recorded.times[0])
-    return recorded.states[last_before(frames, times - age)]
+    heard, stamps = np.array(capture.plans or [(frames[0], frames[0])]).T
+    looked = stamps[last_before(heard, times)]
+    return recorded.states[last_before(frames, looked)]
 
 
 def _hand_timing(actions: np.ndarray, shadow: np.ndarray) -> HandTiming:

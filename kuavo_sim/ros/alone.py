@@ -52,7 +52,7 @@ def launch_alone(
         **os.environ,
         "ROS_MASTER_URI": f"http://127.0.0.1:{port}",
         "ROS_IP": "127.0.0.1",
-        "ROS_LOG_DIR": str(folder / "log"),
+        "ROS_LOG_DIR": str(folder.absolute() / "log"),
         "PYTHONUNBUFFERED": "1",
     }
     environment.pop("ROS_HOSTNAME", None)
@@ -76,6 +76,8 @@ def launch_alone(
     finally:
         alarm.cancel()
         _end(process)
+        # ROS's link to the newest of several runs would dangle when the folder is moved
+        (folder / "log" / "latest").unlink(missing_ok=True)
     return lines
 
 

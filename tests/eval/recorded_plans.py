@@ -24,6 +24,8 @@ from kuavo_train.data.bags.options import Options
 from kuavo_train.tasks import task_named
 
 STEP, STEPS = 0.1, 20
+INTERVAL, LATENCY = 0.5, 0.2
+"""Between two looks, and from a look to its plan [s]."""
 
 
 def main(bag: str, task: str) -> None:
@@ -31,11 +33,14 @@ def main(bag: str, task: str) -> None:
     plan = rospy.Publisher(names.PLAN, JointTrajectory, queue_size=2)
     epoch = rospy.Publisher(names.EPOCH, String, queue_size=10, latch=True)
     epoch.publish(convert.announcement_message(Announcement("oracle:1", task, f"do {task}")))
+    looked = 0.0
     while not rospy.is_shutdown():
-        rospy.rostime.wallsleep(0.2)
+        rospy.rostime.wallsleep(0.02)
         now = rospy.get_time()
-        if now < recorded.times[0] - 2.0:
+        if now < recorded.times[0] - 2.0 or now < looked + INTERVAL:
             continue
+        looked = now
+        rospy.sleep(LATENCY)
         due = now + STEP * np.arange(1, STEPS + 1)
         rows = [np.interp(due, recorded.times, column) for column in recorded.actions.T]
         plan.publish(convert.plan_message("oracle:1", now, STEP, np.array(rows).T.tolist()))
