@@ -8,11 +8,10 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from kuavo_sim.ros.alone import NEVER_ALONE
+
 _ENDINGS = ((signal.SIGINT, 20.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
 """How a group is asked to end, and how long it may take [s]."""
-_NEVER_ALONE = ("setpriv", "--pdeathsig", "INT", "--")
-"""Linux: Ctrl-C when this process is gone, even by kill -9: a policy without anybody who watches it
-must not go on, and would dispute the robot with the one that the next session starts."""
 
 
 class Child:
@@ -28,7 +27,7 @@ class Child:
         self._log = log
         with log.open("ab") as out:
             self._process = subprocess.Popen(
-                [*_NEVER_ALONE, *command], env=None if environment is None else dict(environment),
+                [*NEVER_ALONE, *command], env=None if environment is None else dict(environment),
                 stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
                 start_new_session=True,
             )  # fmt: skip

@@ -11,6 +11,10 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+NEVER_ALONE = ("setpriv", "--pdeathsig", "INT", "--")
+"""Linux: before a command, Ctrl-C for it when the process that started it is gone, even by kill -9.
+A policy that nobody watches must not go on, nor dispute the robot with the next one's."""
+
 
 def find_roslaunch() -> str:
     """Where it is.
@@ -56,7 +60,7 @@ def launch_alone(
         "PYTHONUNBUFFERED": "1",
     }
     environment.pop("ROS_HOSTNAME", None)
-    command = [roslaunch, "-p", str(port), "kuavo_deploy", *arguments]
+    command = [*NEVER_ALONE, roslaunch, "-p", str(port), "kuavo_deploy", *arguments]
     process = subprocess.Popen(
         command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
