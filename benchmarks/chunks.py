@@ -57,6 +57,8 @@ class Chunks:
         expected = self._chunk(self._stock, None)
         for precision, sampler in self._ours.items():
             made = self._chunk(sampler, None)
+            while not sampler.settled:
+                self._chunk(sampler, None)
             self._errors[precision] = float((made - expected).abs().max())
         contenders: dict[str, Callable[[], object]] = self._contenders
         if self._device != "cpu":

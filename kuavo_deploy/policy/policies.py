@@ -102,11 +102,14 @@ class TrainedPolicy:
         from kuavo_deploy.robot.topics import IMAGE_FEATURES
 
         black = np.zeros((480, 640, 3), np.uint8)
-        images: dict[str, Any] = {IMAGE_FEATURES[camera]: black for camera in self.cameras}
+        images = {IMAGE_FEATURES[camera]: black for camera in self.cameras}
+        state = np.zeros(STATE_DIM, np.float32)
         for text in (self.instructions or {}).values():
             self.see({**images, "task": text})
-            self.act(np.zeros(STATE_DIM, np.float32), {})
-            images = {}
+            self.act(state, {})
+            while not self._wrapper.settled:
+                self.see({**images, "task": text})
+                self.act(state, {})
 
     def to_own_scale(self, actions: np.ndarray) -> Any:
         """See `ChunkPolicy`: a tensor, shape (1, K, 20), on the policy's device."""

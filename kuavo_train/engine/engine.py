@@ -70,6 +70,11 @@ class Engine:
         self._sessions: dict[tuple[int, int, bool], Session] = {}
         self._session: Session | None = None
 
+    @property
+    def settled(self) -> bool:
+        """Whether the next chunk will be as fast as all later ones (of shapes that were seen)."""
+        return self._networks.settled
+
     def _weight_versions(self) -> list[tuple[int, int]]:
         return [
             (p.data_ptr(), 0 if p.is_inference() else p._version) for p in self._parameters

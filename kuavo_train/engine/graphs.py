@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from kuavo_train.engine.threads import Threads
+
 WARM_UPS = 3
 """Runs before a capture: libraries choose their kernels and allocate in them."""
 
@@ -40,11 +42,13 @@ class Traced:
 
     Args:
         part: the function. buffers: all that it reads or writes and that changes between calls;
-            everything else becomes a constant of the graph.
+            everything else becomes a constant of the graph. threads: for the replays.
     """
 
-    def __init__(self, part: Callable[[], None], buffers: Sequence[Tensor]) -> None:
-        self._module = _Module(part, buffers)
+    def __init__(
+        self, part: Callable[[], None], buffers: Sequence[Tensor], threads: Threads
+    ) -> None:
+        self._module, self._threads = _Module(part, buffers), threads
         self._graph: Callable[[], Tensor] | None = None
 
     def __call__(self) -> None:
@@ -55,6 +59,10 @@ class Traced:
                 warnings.simplefilter("ignore", DeprecationWarning)
                 self._graph = torch.jit.trace(self._module, (), check_trace=False)
             return
+        self._threads.run(self._replay)
+
+    def _replay(self) -> None:
+        assert self._graph is not None
         with torch.jit.optimized_execution(False):
             self._graph()
 

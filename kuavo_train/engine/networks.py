@@ -12,6 +12,7 @@ from kuavo_train.engine.expert import Expert
 from kuavo_train.engine.linear import Layers
 from kuavo_train.engine.prefix import Prefix
 from kuavo_train.engine.shapes import Shapes
+from kuavo_train.engine.threads import Threads
 from kuavo_train.engine.vision import Vision
 
 
@@ -51,6 +52,18 @@ class Networks:
         if release:
             _empty(policy)
         self.traceable = layers.traceable
+        self._threads: dict[int, tuple[Threads, Threads, Threads]] = {}
+
+    def threads(self, batch: int) -> tuple[Threads, Threads, Threads]:
+        """Of looking, reading and acting, for all sessions of a batch size."""
+        if batch not in self._threads:
+            self._threads[batch] = (Threads(), Threads(), Threads())
+        return self._threads[batch]
+
+    @property
+    def settled(self) -> bool:
+        """All threads are chosen."""
+        return all(t.chosen is not None for three in self._threads.values() for t in three)
 
     def language(self, tokens: Tensor) -> Tensor:
         """Embeddings of token numbers, shape (…) → (…, E)."""

@@ -40,6 +40,10 @@ class Sampler(Protocol):
     def act(self, state: Tensor, noise: Tensor | None, remainder: Remainder | None) -> Tensor:
         """Its second half."""
 
+    @property
+    def settled(self) -> bool:
+        """Whether all later chunks will be as fast as the next one."""
+
 
 class FastSampler:
     """The engine.
@@ -72,6 +76,10 @@ class FastSampler:
     def act(self, state: Tensor, noise: Tensor | None, remainder: Remainder | None) -> Tensor:
         return self._own(self.engine.act(state, noise, remainder))
 
+    @property
+    def settled(self) -> bool:
+        return self.engine.settled
+
     def _pixels(self, batch: dict[str, Any]) -> Tensor:
         return torch.stack([batch[camera] for camera in self._cameras], dim=1)
 
@@ -89,6 +97,7 @@ class StockSampler:
     def __init__(self, policy: Any) -> None:
         self._policy = policy
         self._seen: dict[str, Any] = {}
+        self.settled = True
 
     def see(self, batch: dict[str, Any]) -> None:
         """Nothing can be computed yet."""

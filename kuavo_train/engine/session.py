@@ -61,14 +61,12 @@ class Session:
         if not graphs or not self._networks.traceable:
             return parts
         window, memory = self.window.buffers, self._memory.buffers
-        return [
-            Traced(self._look, [self.pixels, self._tokens]),
-            Traced(self._read, [self._tokens, *window, *memory]),
-            Traced(
-                self._act,
-                [self.state, self.noise, self.actions, *self.euler.buffers, *window, *memory],
-            ),
-        ]
+        own = [self.state, self.noise, self.actions, *self.euler.buffers]
+        touched = (
+            [self.pixels, self._tokens], [self._tokens, *window, *memory], [*own, *window, *memory],
+        )  # fmt: skip
+        threads = self._networks.threads(self.batch)
+        return [Traced(*all_) for all_ in zip(parts, touched, threads, strict=True)]
 
     def _look(self) -> None:
         """Vision."""

@@ -234,6 +234,11 @@ class SmolVLAPolicyWrapper:
         remainder = _remainder(prev_chunk_left_over, inference_delay, execution_horizon)
         return self.postprocess(self._sampler.act(tensor, noise, remainder))[0]
 
+    @property
+    def settled(self) -> bool:
+        """Whether later chunks will be as fast as the next one (see `Engine`)."""
+        return self._sampler.settled
+
     def preprocess(self, observation: Mapping[str, Any]) -> dict[str, Any]:
         """Raw observation(s) → the batch that the policy reads, on its device."""
         samples = [
