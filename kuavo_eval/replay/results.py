@@ -26,12 +26,15 @@ STEPS = 400
 def replay_document(scores: Sequence[ReplayScore], about: Mapping[str, Any]) -> dict[str, Any]:
     """For `scores.json`. Void bags count nowhere."""
     counted = [one for one in scores if not one.void]
+    arms = _mean([one.arm_error(one.shadow) for one in counted], "rad")
+    still = _mean([one.arm_error(one.holding) for one in counted], "rad")
     return {
         **about,
+        "answer": _answer(arms, still, len(scores) - len(counted)),
         "bags": [_of_bag(one) for one in scores],
         "void": sum(1 for one in scores if one.void),
-        "arms_error": _mean([one.arm_error(one.shadow) for one in counted], "rad"),
-        "holding_error": _mean([one.arm_error(one.holding) for one in counted], "rad"),
+        "arms_error": arms,
+        "holding_error": still,
         "skill": _skill(counted),
         "normalized_error": _mean([one.normalized_error() for one in counted], "fraction"),
         "joints": [
@@ -49,6 +52,18 @@ def replay_document(scores: Sequence[ReplayScore], about: Mapping[str, Any]) -> 
         "latency": _latency(counted),
         "holds": sum(len(one.holds) for one in counted),
     }
+
+
+def _answer(arms: Mapping[str, Any], still: Mapping[str, Any], voids: int) -> str:
+    """The outcome in a sentence."""
+    void = f" {voids} bag{'s are' if voids > 1 else ' is'} void." if voids else ""
+    if arms["value"] is None:
+        return f"Nothing could be scored.{void}"
+    ours, theirs = (shown({"value": of["value"], "unit": "rad"}) for of in (arms, still))
+    return (
+        f"The arms would have been commanded {ours} away from the recorded commands on average; "
+        f"a policy that holds still, {theirs}.{void}"
+    )
 
 
 def about_replay(
@@ -135,8 +150,8 @@ def _hands(counted: Sequence[ReplayScore]) -> dict[str, Any]:
         "recorded": total.recorded,
         "predicted": total.predicted,
         "matched": total.matched,
-        "f1": Quantity(_known(total.f1), "fraction", n=total.recorded, of="events").as_dict(),
-        "lag": Quantity(_known(total.lag), "s", n=total.matched, of="events").as_dict(),
+        "f1": _of_events(total.f1, "fraction", total.recorded, "no hand opens or closes"),
+        "lag": _of_events(total.lag, "s", total.matched, "no event was matched"),
     }
 
 
@@ -160,8 +175,10 @@ def _latency(counted: Sequence[ReplayScore]) -> dict[str, Any]:
     return Quantity(float(np.median(latencies)), "s", n=len(latencies), of="plans").as_dict()
 
 
-def _known(value: float) -> float | None:
-    return value if np.isfinite(value) else None
+def _of_events(value: float, unit: str, n: int, none: str) -> dict[str, Any]:
+    if np.isfinite(value):
+        return Quantity(value, unit, n=n, of="events").as_dict()
+    return Quantity(None, unit, n=n, of="events", why=none).as_dict()
 
 
 def replay_lines(document: Mapping[str, Any]) -> str:
@@ -189,6 +206,7 @@ def replay_report(document: Mapping[str, Any]) -> str:
         "What would the robot's nodes have commanded, had they seen what was recorded? The bag's "
         "sensor topics went into the live nodes, their shadow commands came out.",
     )
+    page.verdict("answer")
     page.section("Shadow commands against recorded ones")
     page.facts(
         {

@@ -113,6 +113,7 @@ def test_an_oracle_has_no_error_full_skill_and_every_hand_event(recorded: Record
     assert result.hands.f1 == 1.0 and abs(result.hands.lag) < 0.05
     document = replay_document([result], {})
     assert document["skill"]["value"] == pytest.approx(1.0)
+    assert document["answer"].startswith("The arms would have been commanded 0")
     assert document["arms_error"]["value"] == pytest.approx(0.0, abs=1e-6)
 
 
@@ -163,6 +164,7 @@ def test_without_commands_there_is_a_reason_and_no_score(
     assert reason in result.void
     document = replay_document([result], {})
     assert document["arms_error"]["value"] is None and document["void"] == 1
+    assert document["answer"] == "Nothing could be scored. 1 bag is void."
 
 
 def test_commands_that_are_not_finite_are_void(recorded: Recorded) -> None:
