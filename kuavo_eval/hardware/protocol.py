@@ -156,15 +156,25 @@ class Protocol:
 
     def _drive(self, attempt: Attempt) -> None:
         robot, planned = self._robot, attempt.planned
+        self._advise("wait: the policy is made ready")
         attempt.instruction = robot.prepare(planned)
         name = f"{planned.trial}_{planned.checkpoint}_{attempt.number}"
         attempt.bag = f"bags/{file_name(name)}.bag"
         robot.begin(planned, attempt.bag)
         self._await_start(attempt)
+        self._advise(
+            f"the robot acts, {self._plan.time_limits[planned.task]:g} s at most: say stage NAME "
+            f"({', '.join(attempt.rubric)}), success, fail [tag] or void REASON"
+        )
         self._other_since = None
         while not attempt.ended:
             self._wait(self._times.look)
             self._look(attempt)
+
+    def _advise(self, text: str) -> None:
+        """For a person; a scene needs no advice."""
+        if not self._scene_judges:
+            self._operator.tell(text)
 
     def _await_start(self, attempt: Attempt) -> None:
         asked = self._clock()

@@ -90,6 +90,8 @@ def test_the_operator_arranges_marks_stages_and_judges(tmp_path: Path) -> None:
     (done,) = rig.trials
     assert done.success and done.interventions == 1 and done.note == "slipped once"
     assert done.start == "left" and done.seed is None
+    acts = next(i for i, told in enumerate(rig.told) if "the robot acts, 20 s" in told)
+    assert "made ready" in rig.told[acts - 1], "a person is told what happens"
     assert done.stages["grasped"] == pytest.approx(3.0, abs=0.3)
     assert done.stages["weighed"] is None, "nobody noted when"
     assert done.duration == pytest.approx(9.0, abs=0.3)

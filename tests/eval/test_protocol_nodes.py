@@ -186,7 +186,8 @@ def test_an_operator_judges_at_the_terminal_and_by_service(
         terminal.type("start")
         terminal.until("'start' is not understood: say go, success, fail")
         terminal.type("go")
-        until(lambda: island.state() == "run", "the robot moves", 200)
+        terminal.until("the robot acts, 6 s at most: say stage NAME (grasped, on_scale")
+        assert island.state() == "run"
         terminal.type("stage on_scale")
         terminal.type("intervention")
         terminal.type("success")
