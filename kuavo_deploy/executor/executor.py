@@ -46,7 +46,7 @@ class Executor:
         hands_topic: named in reasons.
         start_postures: arms, shape (14,) [rad], by task, where the policy does not tell; a task
             without one starts where it is.
-        shadow: commands are computed but nobody follows them, so nothing is compared with them.
+        shadow: commands are computed but nobody follows them, so it waits for nobody.
         on_change: called with (old state, new state, reason) after every change.
 
     Attributes:
@@ -69,7 +69,7 @@ class Executor:
         self.inputs = RobotInputs(settings, hands_topic)
         self.executing: str | None = None
         self._plans = Plans(settings, self.figures)
-        self._motion = Motion(settings, limits)
+        self._motion = Motion(settings, limits, shadow)
         self._tracking = TrackingMonitor(settings.tracking_error, settings.tracking_time)
         self._deadman = Deadman(settings.deadman)
         self._intruders = Intruders()
@@ -293,7 +293,7 @@ class Executor:
         missing = self._missing(now)
         if missing:
             self._plans.clear()
-            self.supervisor.hold(now, missing)
+            self.supervisor.hold(now, missing, seen=True)
             return
         self.supervisor.clear(now)
         lacking = self._plans.lacking(now)

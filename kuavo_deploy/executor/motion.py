@@ -15,6 +15,7 @@ from kuavo_deploy.robot import layout
 from kuavo_deploy.robot.layout import Base
 from kuavo_deploy.robot.version import RobotLimits
 from kuavo_deploy.safety.feedback import Sample
+from kuavo_deploy.safety.lead import within_lead
 from kuavo_deploy.safety.states import SILENT, State
 from kuavo_deploy.safety.stream import ArmStream
 
@@ -43,13 +44,19 @@ class Moment(NamedTuple):
 class Motion:
     """Runs the streams.
 
+    Args:
+        settings: see there. limits: of the robot.
+        shadow: nobody follows, so the arms are not waited for.
+
     Attributes:
         stream: of the arms. base: who has the robot, arms or base.
     """
 
-    def __init__(self, settings: ExecutorSettings, limits: RobotLimits) -> None:
+    def __init__(
+        self, settings: ExecutorSettings, limits: RobotLimits, shadow: bool = False
+    ) -> None:
         self.base = BaseHandover(settings.base)
-        self._settings = settings
+        self._settings, self._shadow = settings, shadow
         self._hands = HandStream(settings.hand_speed)
         self.use_limits(limits)
 
@@ -118,11 +125,17 @@ class Motion:
             return None
         if state is State.MOVE_TO_START and goal is not None:
             still = np.zeros(len(goal))
-            target = Sample(goal, still, still)
+            target = self._near(Sample(goal, still, still), inputs)
             return self.stream.follow(target, elapsed, self._settings.start_speed)
         if point is None:
             return self.stream.brake(elapsed)
-        return self.stream.follow(Sample(*(layout.split(row).arms for row in point)), elapsed)
+        target = Sample(*(layout.split(row).arms for row in point))
+        return self.stream.follow(self._near(target, inputs), elapsed)
+
+    def _near(self, target: Sample, inputs: RobotInputs) -> Sample:
+        if self._shadow or inputs.arms is None:
+            return target
+        return within_lead(target, inputs.arms, self._settings.lead)
 
     def _first_arm_command(self, moment: Moment, inputs: RobotInputs) -> np.ndarray | None:
         arms = inputs.arms

@@ -28,7 +28,9 @@ class ExecutorSettings:
     blend: a new plan takes over in this time. reach_tolerance: a plan further outside the limits
     is refused. plan_max_age: of the observation behind a plan. joints_max_age, hands_max_age,
     odom_max_age: of the sensors. clock_ahead: how far senders' clocks may be ahead.
-    tracking_error: a larger difference between command and measurement, for tracking_time, faults.
+    lead: the arms' target is at most so far from the measured joints.
+    tracking_error: a larger difference between command and measurement, for tracking_time, faults;
+    smaller than lead, else an arm that is blocked would never be noticed.
     still: the arms may not move faster than this when enabled [rad/s].
     gap: ticks further apart than this end the stream, which begins anew where the arms are.
     hold_limit: a longer HOLD faults. ready_limit: a longer READY disables.
@@ -48,8 +50,9 @@ class ExecutorSettings:
     hands_max_age: float = 1.0
     odom_max_age: float = 0.3
     clock_ahead: float = 0.05
-    tracking_error: float = 0.4
-    tracking_time: float = 0.3
+    lead: float = 0.35
+    tracking_error: float = 0.3
+    tracking_time: float = 1.0
     still: float = 0.3
     gap: float = 0.1
     hold_limit: float = 10.0
@@ -63,6 +66,11 @@ class ExecutorSettings:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise SettingsError(f"{name} must be in {low:g}…{high:g}, is {value!r}")
+        if not self.tracking_error < self.lead:
+            raise SettingsError(
+                f"tracking_error must be smaller than lead, {self.lead:g} rad: commands go no "
+                f"further ahead, so {self.tracking_error:g} rad would never be noticed"
+            )
 
     @property
     def period(self) -> float:
@@ -83,8 +91,9 @@ _RANGES: dict[str, tuple[float, float]] = {
     "hands_max_age": (0.01, 10.0),
     "odom_max_age": (0.01, 2.0),
     "clock_ahead": (0.0, 0.5),
+    "lead": (0.05, 1.5),
     "tracking_error": (0.05, 1.5),
-    "tracking_time": (0.0, 2.0),
+    "tracking_time": (0.0, 5.0),
     "still": (0.01, 2.0),
     "gap": (0.02, 0.5),
     "hold_limit": (0.1, 600.0),

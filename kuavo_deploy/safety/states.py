@@ -59,6 +59,7 @@ class Supervisor:
         self._hold_limit, self._ready_limit = hold_limit, ready_limit
         self._paused_by: set[str] = set()
         self._start_pending = False
+        self._waited = False
         self._on_change = on_change
 
     # the operator
@@ -130,22 +131,29 @@ class Supervisor:
             self._start_pending = False
             self._enter(State.READY, "at the start posture, waiting for a plan", now)
 
-    def hold(self, now: float, reason: str) -> None:
-        """Something is missing that may come back by itself."""
+    def hold(self, now: float, reason: str, seen: bool = False) -> None:
+        """Something is missing that may come back by itself.
+
+        Args:
+            now: [s]
+            reason: for people.
+            seen: `clear` tells when it is back, so a READY goes on waiting for its plan then.
+        """
         if self.state in (State.MOVE_TO_START, State.READY, State.RUN):
             self.holds[reason_kind(reason)] = self.holds.get(reason_kind(reason), 0) + 1
+            self._waited = seen and self.state is State.READY
             self._enter(State.HOLD, reason, now)
         elif self.state is State.HOLD and reason not in self.reason:
             self.reason = reason
 
     def clear(self, now: float) -> None:
-        """Nothing is missing any more: go on to the start posture, if that was interrupted.
+        """Nothing is missing any more: go on to the start posture, or with waiting for a plan.
 
         Otherwise a HOLD ends with the next plan.
         """
         if self.state is not State.HOLD:
             return
-        if self._start_pending:
+        if self._start_pending or self._waited:
             self._begin(now, f"recovered from: {self.reason}")
         elif not self.reason.startswith(_WAITING):
             self.reason = _WAITING + self.reason

@@ -1,50 +1,91 @@
-"""Hears what the executor says and sends during a run."""
+"""Hears what executor, policy and robot say during a run."""
 
 from __future__ import annotations
 
 import time
+from collections import deque
 from typing import Any
 
 import numpy as np
 import rospy
 from diagnostic_msgs.msg import DiagnosticArray
+from nav_msgs.msg import Odometry
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 
 from kuavo_deploy.robot import layout, topics
-from kuavo_deploy.ros import names
+from kuavo_deploy.robot.messages import kuavo_msgs
+from kuavo_deploy.ros import convert, names
+from kuavo_deploy.soak.blocked import Felt
+
+_LOOK_BACK = 200
+"""Joint messages that are kept for a fault: two seconds."""
 
 
 class Witness:
-    """Subscribes; everything is kept.
+    """Subscribes; everything that was said and sent is kept.
 
     Attributes:
         states: time since the beginning [s], state, reason, at every change.
+        felt: by the time of a fault, what the joints felt before it.
         levels: how often each node's diagnostics had each level. figures: the last of each node.
+        complaints: time [s], node and text of every diagnosis that was not OK.
     """
 
     def __init__(self) -> None:
         self.began = time.monotonic()
         self.states: list[tuple[float, str, str]] = []
+        self.felt: dict[float, Felt] = {}
         self.levels: dict[str, dict[int, int]] = {}
         self.figures: dict[str, dict[str, str]] = {}
+        self.complaints: list[tuple[float, str, str]] = []
         self._commands: list[tuple[int, tuple[float, ...]]] = []
+        self._joints: deque[tuple[float, Any, tuple[float, ...]]] = deque(maxlen=_LOOK_BACK)
+        self._base = (0.0, 0.0, 0.0)
         rospy.Subscriber(names.STATE, String, self._state)
         rospy.Subscriber(topics.ARM_TRAJ, JointState, self._command, tcp_nodelay=True)
+        rospy.Subscriber(topics.SENSORS, kuavo_msgs().sensorsData, self._sensed, tcp_nodelay=True)
+        rospy.Subscriber(topics.ODOM, Odometry, self._moved)
         rospy.Subscriber("/diagnostics", DiagnosticArray, self._diagnostics)
+
+    def _now(self) -> float:
+        return time.monotonic() - self.began
 
     def _state(self, message: String) -> None:
         state, _, reason = message.data.partition(": ")
-        self.states.append((time.monotonic() - self.began, state, reason))
+        at = self._now()
+        if state == "fault" and self._joints:
+            self.felt[at] = self._lately()
+        self.states.append((at, state, reason))
 
     def _command(self, message: JointState) -> None:
         self._commands.append((message.header.stamp.to_nsec(), message.position))
+
+    def _sensed(self, message: Any) -> None:
+        if self._commands:
+            self._joints.append((self._now(), message.joint_data, self._commands[-1][1]))
+
+    def _moved(self, message: Odometry) -> None:
+        self._base = convert.odometry(message).pose
 
     def _diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
             counts = self.levels.setdefault(status.name, {})
             counts[status.level] = counts.get(status.level, 0) + 1
             self.figures[status.name] = {pair.key: pair.value for pair in status.values}
+            if status.level:
+                self.complaints.append((self._now(), status.name, status.message))
+
+    def _lately(self) -> Felt:
+        arms = layout.SENSOR_ARMS
+        joints = list(self._joints)
+        return Felt(
+            np.array([at for at, _, _ in joints]),
+            np.array([data.joint_q[arms] for _, data, _ in joints]),
+            layout.arms_from_degrees(np.array([command for _, _, command in joints])),
+            np.array([data.joint_torque[arms] for _, data, _ in joints]),
+            self._base,
+        )
 
     @property
     def state(self) -> str:
@@ -58,13 +99,3 @@ class Witness:
         stamps = np.array([stamp - commands[0][0] for stamp, _ in commands], dtype=np.int64)
         degrees = np.array([position for _, position in commands]).reshape(-1, 14)
         return stamps * 1e-9, layout.arms_from_degrees(degrees)
-
-    def holds(self, end: float) -> list[dict[str, Any]]:
-        """Every HOLD and FAULT: when, how long [s], and why."""
-        states = list(self.states)
-        after = [at for at, _, _ in states[1:]] + [end]
-        return [
-            {"at": round(at, 1), "state": state, "lasted": round(until - at, 2), "reason": reason}
-            for (at, state, reason), until in zip(states, after, strict=True)
-            if state in ("hold", "fault")
-        ]

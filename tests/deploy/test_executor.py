@@ -361,6 +361,22 @@ def test_silent_sensors_hold_at_their_bound_and_the_hold_ends_with_a_fresh_plan(
     assert world.state == "run"
 
 
+def test_sensors_that_are_late_before_the_first_plan_do_not_end_the_waiting_for_it() -> None:
+    world = World(ExecutorSettings(hold_limit=2.0))
+    world.switch()
+    world.executor.enable()
+    world.tick()
+    world.sensing = False
+    world.run(0.3)
+    assert world.state == "hold"
+    world.sensing = True
+    world.run(3.0)
+    assert world.state == "ready", "a policy may load for longer than a hold may last"
+    world.executor.on_plan(world.plan())
+    world.tick(2)
+    assert world.state == "run"
+
+
 @pytest.mark.parametrize("stamp", [0.0, -1.0, np.nan, 1e9])
 def test_sensors_with_no_stamp_or_one_from_the_future_do_not_count(stamp: float) -> None:
     world = World().running()
@@ -387,6 +403,47 @@ def test_arms_that_do_not_follow_fault_with_the_joint_s_name() -> None:
     world.run(2.0)
     assert world.state == "fault"
     assert "r_arm_3 does not follow" in world.executor.supervisor.reason
+
+
+def test_an_arm_that_is_blocked_is_pressed_no_harder_than_its_lead_and_goes_on_when_freed() -> None:
+    world = World(ExecutorSettings(tracking_time=5.0)).running()
+    world.follows = False
+    goal = np.linspace(MIDDLE, MIDDLE + 0.6, 20)
+    world.executor.on_plan(world.plan(goal))
+    world.run(2.2)
+    sent = world.sent[-1].arms
+    assert sent is not None
+    assert np.abs(sent - MIDDLE).max() == pytest.approx(world.settings.lead, abs=1e-3)
+    world.follows = True
+    world.executor.on_plan(world.plan(MIDDLE + 0.6))
+    world.run(2.2)
+    assert world.state == "run"
+    assert np.abs(world.arms - (MIDDLE + 0.6)).max() < 5e-3
+    for stream in world.streams():
+        assert_bounded(stream, LIMITS)
+
+
+def test_one_arm_that_is_blocked_does_not_stop_the_other() -> None:
+    world = World(ExecutorSettings(tracking_time=5.0)).running()
+    stuck = MIDDLE[7:].copy()
+    world.executor.on_plan(world.plan(np.linspace(MIDDLE, MIDDLE + 0.6, 20)))
+    for _ in range(230):
+        world.arms = np.concatenate([world.arms[:7], stuck])
+        world.tick()
+    sent = world.sent[-1].arms
+    assert sent is not None
+    assert np.abs(sent[:7] - (MIDDLE[:7] + 0.6)).max() < 5e-3
+    assert np.abs(sent[7:] - stuck).max() == pytest.approx(world.settings.lead, abs=1e-3)
+
+
+def test_arms_that_brush_against_something_for_less_than_the_limit_go_on() -> None:
+    world = World().running()
+    world.follows = False
+    world.executor.on_plan(world.plan(MIDDLE + 0.6, 40))
+    world.run(0.9)
+    world.follows = True
+    world.run(1.0)
+    assert world.state == "run"
 
 
 @pytest.mark.parametrize(

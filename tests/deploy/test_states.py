@@ -25,6 +25,7 @@ EVENTS: dict[str, Callable[[Supervisor, float], Any]] = {
     "fault": lambda s, t: s.fault(t, "broken"),
     "at start": lambda s, t: s.at_start(t),
     "hold": lambda s, t: s.hold(t, "missing"),
+    "hold until clear": lambda s, t: s.hold(t, "missing", seen=True),
     "clear": lambda s, t: s.clear(t),
     "run": lambda s, t: s.run(t),
     "wait": lambda s, t: s.wait(t, "switch"),
@@ -35,7 +36,7 @@ MAY_LEAD_TO = {
     State.MOVE_TO_START: {State.READY, State.HOLD, State.PAUSED, State.DISABLED, State.FAULT},
     State.READY: {State.RUN, State.HOLD, State.PAUSED, State.DISABLED, State.FAULT},
     State.RUN: {State.READY, State.HOLD, State.PAUSED, State.DISABLED, State.FAULT},
-    State.HOLD: {State.RUN, State.MOVE_TO_START, State.PAUSED, State.DISABLED, State.FAULT},
+    State.HOLD: set(State) - {State.HOLD},
     State.PAUSED: {State.READY, State.MOVE_TO_START, State.DISABLED, State.FAULT},
     State.FAULT: {State.DISABLED},
 }
