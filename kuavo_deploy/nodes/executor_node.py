@@ -6,8 +6,8 @@ Subscribes: /kuavo_policy/plan, /kuavo_policy/epoch, /sensors_data_raw, the end 
 who else publishes there).
 Publishes: /kuavo_arm_traj, the end effector's command, /cmd_pose_world, and for recordings
 /kuavo_arm_traj_synced and /cmd_pose_world_synced (all of these below /kuavo_executor/shadow in
-shadow), /kuavo_policy/task (latched), /kuavo_executor/state (latched), /kuavo_executor/taken,
-/diagnostics.
+shadow), /kuavo_policy/task, /kuavo_executor/epoch, /kuavo_executor/state (latched),
+/kuavo_executor/taken, /diagnostics.
 Services: /kuavo_executor/enable, disable, reset_fault (Trigger), pause (SetBool).
 Private parameters: configs, config, robot_version, end_effector, claw_closed_at, auto_enable,
 move_to_start, shadow, and any setting of `ExecutorSettings` under `settings/`.
@@ -76,7 +76,9 @@ class ExecutorNode:
         self._operator = Operator(self._executor, self._lock, limits, move_to_start, shadow)
         self._report = ExecutorReport(self._executor, self._lock, shadow)
         self._master = MasterLink(self._operator.services)
-        commanded = (topics.ARM_TRAJ, topics.ARM_TARGET_POSES, effector.command_topic)
+        commanded = (
+            topics.ARM_TRAJ, topics.ARM_TARGET_POSES, effector.command_topic, topics.CMD_POSE_WORLD
+        )  # fmt: skip
         self._guarded = () if shadow else commanded
 
     def run(self) -> None:

@@ -2,8 +2,8 @@
 """The policy node: keeps the newest observation, runs the policy, publishes action chunks.
 
 Subscribes: the cameras that the checkpoint needs, /sensors_data_raw, the end effector's state,
-/kuavo_policy/instruction; of the executor: /kuavo_policy/task (its acknowledgement),
-/kuavo_executor/taken, /kuavo_executor/state.
+/kuavo_policy/instruction; of the executor, which acknowledges on the first,
+/kuavo_executor/epoch, /kuavo_executor/taken, /kuavo_executor/state.
 Publishes: /kuavo_policy/plan, /kuavo_policy/epoch (latched), /kuavo_policy/refused, /diagnostics.
 Service: /kuavo_policy/set_instruction (kuavo_msgs/SetString).
 Private parameters: checkpoint, task, instruction, device, end_effector, configs, config, and any
@@ -30,6 +30,7 @@ from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 
 from kuavo_deploy.executor.epochs import Announcement
+from kuavo_deploy.policy.acknowledged import Acknowledged
 from kuavo_deploy.policy.continuation import CONTINUATIONS, Chunk
 from kuavo_deploy.policy.decoding import decode
 from kuavo_deploy.policy.executed import Executed
@@ -38,6 +39,7 @@ from kuavo_deploy.policy.memory import with_freed_memory
 from kuavo_deploy.policy.observations import Observation, ObservationBuffer
 from kuavo_deploy.policy.planner import Outcome, Planner
 from kuavo_deploy.policy.policies import TrainedPolicy
+from kuavo_deploy.policy.rest import Rest
 from kuavo_deploy.policy.settings import PolicySettings, load_policy_settings
 from kuavo_deploy.policy.starts import start_postures
 from kuavo_deploy.policy.switchboard import Switchboard
@@ -80,8 +82,8 @@ class PolicyNode:
         self._device = policy.device
         self._buffer = ObservationBuffer(policy.cameras, settings.observations)
         self._lock = threading.Lock()
-        self._acknowledged = threading.Condition()
-        self._acknowledgements: list[str] = []
+        self._acknowledged = Acknowledged()
+        self._rest = Rest(settings.planner.rest)
         self._wake = threading.Event()
         instructions = Instructions(load_tasks(), settings.instructions, policy.instructions)
         self._switchboard = Switchboard(instructions, secrets.token_hex(4), starts)
@@ -112,7 +114,9 @@ class PolicyNode:
         rospy.Subscriber(topics.SENSORS, kuavo_msgs().sensorsData, self._on_joints, queue_size=1)
         rospy.Subscriber(self._effector.state_topic, hands, self._on_hands, queue_size=1)
         rospy.Subscriber(names.INSTRUCTION, String, self._on_instruction, queue_size=10)
-        rospy.Subscriber(names.TASK, String, self._on_acknowledgement, queue_size=10)
+        rospy.Subscriber(
+            names.IN_FORCE, String, lambda m: self._acknowledged.heard(m.data), queue_size=10
+        )
         rospy.Subscriber(names.TAKEN, String, self._on_taken, queue_size=10, tcp_nodelay=True)
         rospy.Subscriber(names.STATE, String, self._on_state, queue_size=10)
 
@@ -169,17 +173,13 @@ class PolicyNode:
 
     def _set_instruction(self, request: Any) -> Any:
         answer = kuavo_msgs("srv").SetStringResponse
-        with self._acknowledged:
-            self._acknowledgements.clear()
+        self._acknowledged.forget()
         try:
-            label = self.say(request.data).label
+            announcement = self.say(request.data)
         except InstructionRefused as refusal:
             return answer(success=False, message=str(refusal))
-        with self._acknowledged:
-            heard = self._acknowledged.wait_for(
-                lambda: label in self._acknowledgements, ACKNOWLEDGEMENT_LIMIT
-            )
-        if not heard:
+        label = announcement.label
+        if not self._acknowledged.wait(announcement.epoch, ACKNOWLEDGEMENT_LIMIT):
             return answer(success=False, message=f"{label}: the executor does not acknowledge it")
         return answer(success=True, message=label)
 
@@ -190,13 +190,11 @@ class PolicyNode:
             rospy.logwarn_throttle(5.0, f"{names.TAKEN}: {error}")
 
     def _on_state(self, message: String) -> None:
-        if not message.data.startswith(State.RUN.value):
+        state = message.data.partition(":")[0]
+        if state != State.RUN.value:
             self._executed.forget()
-
-    def _on_acknowledgement(self, message: String) -> None:
-        with self._acknowledged:
-            self._acknowledgements.append(message.data)
-            self._acknowledged.notify_all()
+        if self._rest.heard(state):
+            self._wake.set()
 
     # rhythms
 
@@ -207,7 +205,7 @@ class PolicyNode:
             self._wake.clear()
             outcome = self._planner.step()
             self._hand_over(outcome)
-            self._wake.wait(outcome.wait)
+            self._wake.wait(self._rest.wait(outcome.wait))
         rospy.loginfo(f"policy: {figures_text(self._planner.figures.summary())}")
 
     def _hand_over(self, outcome: Outcome) -> None:
@@ -246,7 +244,7 @@ class PolicyNode:
             seen = self._buffer.health(rospy.get_time())
         found = health.together([self._planner.health(), seen])
         if found.level is Level.OK:
-            found = found._replace(text="planning")
+            found = found._replace(text="resting" if self._rest.resting else "planning")
         self._diagnostics.publish(diagnostics("kuavo_policy", found, values))
 
 

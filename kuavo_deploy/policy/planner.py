@@ -29,13 +29,15 @@ class PlannerSettings:
     """Times in s.
 
     step: between actions, one frame of the recordings. interval: between the starts of two
-    inferences, at least; a slower policy plans as fast as it can.
+    inferences, at least; a slower policy plans as fast as it can. rest: the same, while the
+    executor is disabled, paused or in fault.
     retry: after an error, at first; doubled at each further one up to max_retry.
     patience: without an observation for so long, the executor is asked to hold.
     """
 
     step: float = 0.1
     interval: float = 0.5
+    rest: float = 2.0
     retry: float = 0.2
     max_retry: float = 5.0
     patience: float = 0.5

@@ -34,6 +34,7 @@ class ExecutorInputs:
         self._executor, self._lock = executor, lock
         self._effector, self._shadow = effector, shadow
         self._task = rospy.Publisher(names.TASK, String, queue_size=10, latch=True)
+        self._in_force = rospy.Publisher(names.IN_FORCE, String, queue_size=10, latch=True)
         self._taken = rospy.Publisher(names.TAKEN, String, queue_size=10, tcp_nodelay=True)
         _on(names.EPOCH, String, self._on_epoch, 10)
         _on(names.PLAN, JointTrajectory, self._on_plan, 2)
@@ -55,12 +56,14 @@ class ExecutorInputs:
     def _on_epoch(self, message: String) -> None:
         try:
             with self._lock:
-                label = self._executor.on_announcement(convert.announcement(message))
+                announcement = convert.announcement(message)
+                label = self._executor.on_announcement(announcement)
         except EpochError as error:
             rospy.logwarn(f"instruction not taken over: {error}")
             return
         # everything older is dropped by now: only then is it acknowledged
         self._task.publish(label)
+        self._in_force.publish(announcement.epoch)
         rospy.loginfo(f"instruction in force: {label}")
 
     def _on_plan(self, message: JointTrajectory) -> None:

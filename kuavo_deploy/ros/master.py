@@ -46,6 +46,8 @@ class MasterLink:
         me = rospy.get_name()
         if any(me in nodes for part in self._master.getSystemState() for _, nodes in part):
             return False
+        if rospy.is_shutdown():
+            return False  # it is this node that took its registrations back
         listeners, manager = get_registration_listeners(), rospy.topics.get_topic_manager()
         for topic, kind in manager.get_publications():
             listeners.notify_added(topic, kind, Registration.PUB)
@@ -59,6 +61,8 @@ class MasterLink:
         # other nodes may not register again, as the robot's own: their connections are kept
         uri = rospy.get_node_uri()
         subscriber = rospy.topics.get_topic_manager().get_subscriber_impl(topic)
+        if subscriber is None:
+            return  # closed meanwhile: the node ends
         kept = {connection.endpoint_id for connection in subscriber.connections}
         found = self._master.registerSubscriber(topic, kind, uri)
         slave = xmlrpc.client.ServerProxy(uri)

@@ -16,6 +16,8 @@ TAKEN = "/kuavo_executor/taken"
 """std_msgs/String, JSON: the plan that is executed from now on, for the policy."""
 TASK = "/kuavo_policy/task"
 """std_msgs/String, latched: the executor's acknowledgement; nothing older is executed after it."""
+IN_FORCE = "/kuavo_executor/epoch"
+"""std_msgs/String, latched: the epoch that was acknowledged; the same, for the policy."""
 
 ENABLE = "/kuavo_executor/enable"
 DISABLE = "/kuavo_executor/disable"

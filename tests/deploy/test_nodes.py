@@ -164,14 +164,18 @@ def test_stale_plans_are_never_executed(rig: Any) -> None:
         rig.end(source)
 
 
-def test_a_second_publisher_faults(running: Any) -> None:
+@pytest.mark.parametrize(
+    ("topic", "kind"),
+    [(topics.ARM_TRAJ, "sensor_msgs/JointState"), (topics.CMD_POSE_WORLD, "geometry_msgs/Twist")],
+)
+def test_a_second_publisher_faults(running: Any, topic: str, kind: str) -> None:
+    import roslib.message
     import rospy
-    from sensor_msgs.msg import JointState
 
-    other = rospy.Publisher(topics.ARM_TRAJ, JointState, queue_size=1)
+    other = rospy.Publisher(topic, roslib.message.get_message_class(kind), queue_size=1)
     try:
         running.wait_for("fault", 5)
-        assert "is also published by /operator" in running.state
+        assert f"{topic} is also published by /operator" in running.state
     finally:
         other.unregister()
 

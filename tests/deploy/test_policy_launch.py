@@ -68,6 +68,7 @@ def test_the_service_switches_and_answers_after_the_acknowledgement(rig: Any) ->
     heard = len(rig.acknowledged)
     assert say("4") == (True, "sorting")
     rig.until(lambda: rig.acknowledged[heard:] == ["sorting"], "acknowledged")
+    assert say("sorting") == (True, "sorting"), "the same again is acknowledged again"
 
 
 def test_the_topic_switches_too(rig: Any) -> None:
