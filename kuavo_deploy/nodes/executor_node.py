@@ -44,6 +44,8 @@ WATCH_PERIOD = 0.5
 """Between two looks at the master [s]."""
 REPORT_EVERY = 2
 """Looks."""
+SWITCH_INTERVAL = 5e-4
+"""Between two looks of the interpreter at who else wants to run [s]."""
 
 
 class ExecutorNode:
@@ -130,6 +132,8 @@ class ExecutorNode:
 def main() -> int:
     """Start the node; wrong parameters end it with one sentence."""
     rospy.init_node("kuavo_executor")
+    # a tick waits so long for the interpreter while another thread reads messages: 5 ms unless told
+    sys.setswitchinterval(SWITCH_INTERVAL)
     try:
         node = ExecutorNode()
     except (ValueError, KeyError, OSError) as error:

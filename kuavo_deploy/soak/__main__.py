@@ -49,11 +49,15 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     arguments.out.mkdir(parents=True)
     with Island(arguments.out) as island:
+        # all nodes are to know whose time it is before they start
+        rosgraph.Master("/soak").setParam("/use_sim_time", arguments.clock)
         rospy.init_node("soak", anonymous=True, disable_signals=True)
         witness = Witness()
+        clock = str(arguments.clock).lower()
         island.start(
-            "roslaunch", "kuavo_deploy", "sim.launch", f"task:={SCENE}",
-            f"width:={arguments.width}", f"height:={arguments.height}", "sensors_hz:=100",
+            "roslaunch", "kuavo_deploy", "sim.launch", f"task:={SCENE}", "sensors_hz:=100",
+            f"width:={arguments.width}", f"height:={arguments.height}",
+            f"camera_hz:={arguments.camera_hz}", f"clock:={clock}", f"wait_for_images:={clock}",
         )  # fmt: skip
         island.start(
             "roslaunch", "kuavo_deploy", "executor.launch", "auto_enable:=true",
@@ -77,6 +81,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--every", type=float, default=15.0, help="between switches [s]")
     parser.add_argument("--out", type=lambda text: Path(text).resolve(), required=True)
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--camera-hz", type=float, default=5.0, help="of the simulated cameras")
+    parser.add_argument(
+        "--clock", action="store_true",
+        help="all seconds are simulated ones, and the simulation waits for its cameras: for a "
+        "computer that is too slow to render in real time",
+    )  # fmt: skip
     parser.add_argument("--width", type=int, default=160, help="of the simulated images [px]")
     parser.add_argument("--height", type=int, default=120, help="of the simulated images [px]")
     return parser.parse_args()
@@ -94,11 +104,11 @@ def _soak(witness: Witness, arguments: argparse.Namespace) -> dict[str, Any]:
     rng = np.random.default_rng(0)
     tasks = [task.name for task in load_tasks().values()]
     say = rospy.ServiceProxy(names.SET_INSTRUCTION, kuavo_msgs("srv").SetString)
-    began, before = time.monotonic(), _memory()
+    began, before = witness.now(), _memory()
     end, switches, refused = began + arguments.seconds, [], []
-    while time.monotonic() < end:
-        until = min(end, time.monotonic() + arguments.every)
-        while time.monotonic() < until:
+    while witness.now() < end:
+        until = min(end, witness.now() + arguments.every)
+        while witness.now() < until:
             time.sleep(0.5)
             _operate(witness)
         asked = time.monotonic()
@@ -107,7 +117,8 @@ def _soak(witness: Witness, arguments: argparse.Namespace) -> dict[str, Any]:
         if not answer.success:
             refused.append(answer.message)
     return {
-        "seconds": round(time.monotonic() - began, 1),
+        "seconds": round(witness.now() - began, 1),
+        "simulated time": arguments.clock,
         "memory [MiB]": {"at first": before, "at last": _memory()},
         "switches": {
             "number": len(switches), "not acknowledged": refused,
@@ -145,7 +156,7 @@ def _verdict(witness: Witness, refused: list[str], out: Path) -> dict[str, Any]:
     worst = {name: round(max(rate[name] for rate in rates), 4) for name in rates[0]}
     excess = max(outside(part, limits) for part in parts)
     scene = Scene(SCENE)
-    found = stops(witness, scene, time.monotonic() - witness.began)
+    found = stops(witness, scene, witness.now())
     scene.close()
     unexplained = [stop for stop in found if not stop["explanation"]]
     return {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from typing import Any
 
@@ -33,7 +32,7 @@ class Witness:
     """
 
     def __init__(self) -> None:
-        self.began = time.monotonic()
+        self._began = rospy.get_time()
         self.states: list[tuple[float, str, str]] = []
         self.felt: dict[float, Felt] = {}
         self.levels: dict[str, dict[int, int]] = {}
@@ -48,12 +47,13 @@ class Witness:
         rospy.Subscriber(topics.ODOM, Odometry, self._moved)
         rospy.Subscriber("/diagnostics", DiagnosticArray, self._diagnostics)
 
-    def _now(self) -> float:
-        return time.monotonic() - self.began
+    def now(self) -> float:
+        """Since the beginning [s], in ROS's time."""
+        return rospy.get_time() - self._began
 
     def _state(self, message: String) -> None:
         state, _, reason = message.data.partition(": ")
-        at = self._now()
+        at = self.now()
         if state == "fault" and self._joints:
             self.felt[at] = self._lately()
         self.states.append((at, state, reason))
@@ -63,7 +63,7 @@ class Witness:
 
     def _sensed(self, message: Any) -> None:
         if self._commands:
-            self._joints.append((self._now(), message.joint_data, self._commands[-1][1]))
+            self._joints.append((self.now(), message.joint_data, self._commands[-1][1]))
 
     def _moved(self, message: Odometry) -> None:
         self._base = convert.odometry(message).pose
@@ -74,7 +74,7 @@ class Witness:
             counts[status.level] = counts.get(status.level, 0) + 1
             self.figures[status.name] = {pair.key: pair.value for pair in status.values}
             if status.level:
-                self.complaints.append((self._now(), status.name, status.message))
+                self.complaints.append((self.now(), status.name, status.message))
 
     def _lately(self) -> Felt:
         arms = layout.SENSOR_ARMS

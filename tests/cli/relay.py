@@ -101,6 +101,7 @@ if __name__ == "__main__":
     rospy.init_node("relay")
     relays = [Relay(topic) for topic in KINDS]
     in_force = "none"
+    rospy.set_param("/defect_in_force", in_force)
     while not rospy.is_shutdown():
         wanted = rospy.get_param("/defect", "none")
         assert wanted in DEFECTS, wanted
@@ -109,5 +110,5 @@ if __name__ == "__main__":
                 relay.break_it(wanted)
             in_force = wanted
             rospy.sleep(0.1)  # what was on its way
-        rospy.set_param("/defect_in_force", in_force)
-        rospy.sleep(0.1)
+            rospy.set_param("/defect_in_force", in_force)
+        rospy.sleep(0.03)

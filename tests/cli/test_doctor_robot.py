@@ -36,20 +36,27 @@ def master(island: Island) -> Any:
     return xmlrpc.client.ServerProxy(island.environment["ROS_MASTER_URI"])
 
 
+def answers(island: Island) -> bool:
+    try:
+        return bool(master(island).hasParam("/test", "/run_id")[2])
+    except OSError:
+        return False
+
+
 def published(island: Island) -> dict[str, list[str]]:
     """Nodes by topic, as the master lists them."""
     return dict(master(island).getSystemState("/test")[2][0])
 
 
 @pytest.fixture(scope="module")
-def island(
+def relayed(
     shell_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Island]:
     """A master with the simulated robot, and the relay between it and its topics."""
     island = Island(shell_environment, tmp_path_factory.mktemp("doctor"))
     try:
         island.master()
-        until(lambda: bool(island.ask("rosparam", "get", "/run_id")), "the master is there", 60)
+        until(lambda: answers(island), "the master is there", 60)
         parameters = {"task": "weighing", "width": 160, "height": 120, "camera_hz": 5.0,
                       "sensors_hz": 100.0}  # fmt: skip
         island.start(
@@ -65,7 +72,7 @@ def island(
         island.end()
 
 
-def findings(island: Island, seconds: float = 0.6, **options: Any) -> dict[str, Result]:
+def findings(island: Island, seconds: float = 0.4, **options: Any) -> dict[str, Result]:
     """What the doctor finds, by name."""
     values: dict[str, Any] = {
         "end_effector": None, "cameras": TRAINED, "configs": ROOT / "configs", "demanded": True,
@@ -95,11 +102,17 @@ def break_it(island: Island, defect: str) -> None:
 
 
 @pytest.fixture
-def defect(island: Island, request: pytest.FixtureRequest) -> Iterator[str]:
+def island(relayed: Island) -> Island:
+    """With nothing wrong."""
+    break_it(relayed, "none")
+    return relayed
+
+
+@pytest.fixture
+def defect(relayed: Island, request: pytest.FixtureRequest) -> str:
     """A defect between robot and topics, for one test."""
-    break_it(island, request.param)
-    yield request.param
-    break_it(island, "none")
+    break_it(relayed, request.param)
+    return str(request.param)
 
 
 def test_a_healthy_robot_has_no_failure_and_does_not_notice(island: Island) -> None:
@@ -140,12 +153,12 @@ def test_a_healthy_robot_has_no_failure_and_does_not_notice(island: Island) -> N
     indirect=["defect"],
 )  # fmt: skip
 def test_a_defect_is_found_alone_and_comes_with_its_fix(
-    island: Island, defect: str, failing: str, says: str, fix: str
+    relayed: Island, defect: str, failing: str, says: str, fix: str
 ) -> None:
     seen: dict[str, Result] = {}
 
     def shows() -> bool:
-        seen.update(findings(island))
+        seen.update(findings(relayed))
         return seen[failing].status == "fail" and says in seen[failing].found
 
     until(shows, f"{failing}: {says}", 30)
@@ -154,8 +167,8 @@ def test_a_defect_is_found_alone_and_comes_with_its_fix(
 
 
 @pytest.mark.parametrize("defect", ["slow joints"], indirect=True)
-def test_a_topic_that_is_too_slow_for_the_runtime_is_found(island: Island, defect: str) -> None:
-    found = findings(island, 2.0)["joints"]
+def test_a_topic_that_is_too_slow_for_the_runtime_is_found(relayed: Island, defect: str) -> None:
+    found = findings(relayed, 2.0)["joints"]
     assert found.status == "fail"
     assert "the robot holds after 0.2 s without" in found.found or "silent" in found.found
 
@@ -172,7 +185,6 @@ def test_in_a_simulation_s_time_lateness_by_this_computer_s_clock_says_nothing(
         assert "late" not in found["joints"].found
     finally:
         server.setParam("/test", "/use_sim_time", False)
-        break_it(island, "none")
 
 
 def test_the_arms_mode_is_a_fact_until_the_executor_wants_them(island: Island) -> None:
@@ -261,13 +273,13 @@ def test_a_master_without_a_robot(ros_master: Master) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("defect", ["no camera"], indirect=True)
 def test_the_whole_command_on_a_robot_with_a_defect(
-    island: Island, defect: str, tmp_path: Path
+    relayed: Island, defect: str, tmp_path: Path
 ) -> None:
     checkpoint = write_tiny_checkpoint(tmp_path / "best", np.zeros(14))
     report = tmp_path / "doctor.json"
     done = subprocess.run(
         ["kuavo", "doctor", "--robot", "--checkpoint", str(checkpoint), "--json", str(report)],
-        env=island.environment, cwd=tmp_path, capture_output=True, text=True, check=False,
+        env=relayed.environment, cwd=tmp_path, capture_output=True, text=True, check=False,
         timeout=200, executable=str(Path(sys.prefix) / "bin" / "kuavo"),
     )  # fmt: skip
     assert done.returncode == 1, done.stdout + done.stderr

@@ -40,15 +40,17 @@ class Island:
         }  # fmt: skip
         self._folder, self._within = folder, within
         self._started: list[subprocess.Popen[bytes]] = []
+        self._watcher: subprocess.Popen[bytes] | None = None
 
     def start(
-        self, *command: str, within: tuple[str, ...] | None = None, **environment: str
-    ) -> subprocess.Popen[bytes]:
+        self, *command: str, within: tuple[str, ...] | None = None, log: str = "output.txt",
+        **environment: str,
+    ) -> subprocess.Popen[bytes]:  # fmt: skip
         place = self._within if within is None else within
-        with (self._folder / "output.txt").open("ab") as log:
+        with (self._folder / log).open("ab") as output:
             process = subprocess.Popen(
                 [*place, *command], env={**self.environment, **environment},
-                stdout=log, stderr=subprocess.STDOUT,
+                stdout=output, stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
         self._started.append(process)
@@ -74,8 +76,13 @@ class Island:
         return done.stdout
 
     def state(self) -> str:
-        found = re.search(r'data: "?(\w+)', self.ask("rostopic", "echo", "-n1", STATE))
-        return found.group(1) if found else ""
+        """What the executor said last; one process listens, a tool per question takes seconds."""
+        if self._watcher is None or self._watcher.poll() is not None:
+            self._watcher = self.start(
+                "rostopic", "echo", STATE, log="states.txt", PYTHONUNBUFFERED="1"
+            )
+        said = (self._folder / "states.txt").read_text(errors="replace")
+        return ([""] + re.findall(r'^data: "?(\w+)', said, re.MULTILINE))[-1]
 
     def interrupt(self, process: subprocess.Popen[bytes], patience: float = 20) -> None:
         """Ctrl-C to one process and what it started, and wait for its end."""
@@ -98,4 +105,4 @@ def until(true: Callable[[], bool], what: str, limit: float) -> None:
     end = time.monotonic() + limit
     while not true():
         assert time.monotonic() < end, f"not within {limit} s: {what}"
-        time.sleep(0.2)
+        time.sleep(0.05)
