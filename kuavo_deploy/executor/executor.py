@@ -165,7 +165,8 @@ class Executor:
 
     def _stop_on_request(self, raw: RawPlan, now: float) -> None:
         """An empty plan: the policy says that it has none, e.g. a camera is gone; names say why."""
-        if self.epochs.is_current(raw.epoch):
+        # moving to the start needs no policy
+        if self.epochs.is_current(raw.epoch) and self.supervisor.state is not State.MOVE_TO_START:
             why = " ".join("".join(map(str, raw.names))[:MAX_REASON].split())
             self.supervisor.hold(now, f"the policy stopped: {why or 'it does not say why'}")
 

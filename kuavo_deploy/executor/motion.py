@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -58,6 +59,7 @@ class Motion:
         self.base = BaseHandover(settings.base)
         self._settings, self._shadow = settings, shadow
         self._hands = HandStream(settings.hand_speed)
+        self._sent_at = -math.inf
         self.use_limits(limits)
 
     def use_limits(self, limits: RobotLimits) -> None:
@@ -102,6 +104,8 @@ class Motion:
             return Commands(moment.now, None, self._hand_command(None, moment, inputs), base)
         arms_point = None if self.base.arms_hold else point
         arms = self._arm_command(arms_point, moment, goal, inputs)
+        if arms is not None:
+            self._sent_at = moment.now
         return Commands(moment.now, arms, self._hand_command(point, moment, inputs), base)
 
     def is_at(self, goal: np.ndarray | None) -> bool:
@@ -139,6 +143,9 @@ class Motion:
 
     def _first_arm_command(self, moment: Moment, inputs: RobotInputs) -> np.ndarray | None:
         arms = inputs.arms
+        # it may begin far from where the last stream ended: whoever listens sees two, not a jump
+        if abs(moment.now - self._sent_at) <= self._settings.gap:
+            return None
         if moment.state in SILENT or arms is None or inputs.joints_fresh.problem(moment.now):
             return None
         return self.stream.start(arms)

@@ -32,7 +32,8 @@ class ExecutorSettings:
     tracking_error: a larger difference between command and measurement, for tracking_time, faults;
     smaller than lead, else an arm that is blocked would never be noticed.
     still: the arms may not move faster than this when enabled [rad/s].
-    gap: ticks further apart than this end the stream, which begins anew where the arms are.
+    gap: ticks further apart than this end the stream, which begins anew where the arms are; two
+    streams are always further apart than this.
     hold_limit: a longer HOLD faults. ready_limit: a longer READY disables.
     deadman: the operator's enable expires after so long without renewal; 0 is off.
     hand_speed: closures per second.

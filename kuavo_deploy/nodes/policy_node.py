@@ -14,6 +14,7 @@ docs/runtime.md describes everything.
 from __future__ import annotations
 
 import functools
+import math
 import os
 import secrets
 import sys
@@ -51,7 +52,7 @@ from kuavo_deploy.ros.diagnostics import diagnostics, figures_text
 from kuavo_deploy.ros.master import UNREACHABLE, MasterLink
 from kuavo_deploy.safety import health
 from kuavo_deploy.safety.health import Level
-from kuavo_deploy.safety.states import State
+from kuavo_deploy.safety.states import State, reason_kind
 from kuavo_train.errors import TrainingError
 from kuavo_train.tasks import load_tasks
 
@@ -61,6 +62,8 @@ ACKNOWLEDGEMENT_LIMIT = 2.0
 REPORT_PERIOD = 1.0
 SWITCH_INTERVAL = 5e-4
 """Python's own 5 ms is what inference waits after each image that is decoded meanwhile [s]."""
+WARN_PERIOD = 10.0
+"""Between two warnings of the same kind [s]."""
 
 
 class PolicyNode:
@@ -93,6 +96,7 @@ class PolicyNode:
             lambda: self._switchboard.current, rospy.get_time, settings.planner, self._executed,
         )  # fmt: skip
         self._stopped_for = ""
+        self._warned: dict[str, float] = {}
         self._plan = rospy.Publisher(names.PLAN, JointTrajectory, queue_size=2, tcp_nodelay=True)
         self._epoch = rospy.Publisher(names.EPOCH, String, queue_size=10, latch=True)
         self._refused = rospy.Publisher(names.REFUSED, String, queue_size=10)
@@ -217,8 +221,10 @@ class PolicyNode:
 
     def _ask_to_hold(self, reason: str) -> None:
         current = self._switchboard.current
-        if reason and reason != self._stopped_for:
-            rospy.logwarn_throttle(1.0, f"no plan: {reason}")
+        kind, now = reason_kind(reason), time.monotonic()
+        if reason and now - self._warned.get(kind, -math.inf) > WARN_PERIOD:
+            self._warned[kind] = now
+            rospy.logwarn(f"no plan: {reason}")
         if not self._stopped_for and current is not None:
             self._plan.publish(convert.stop_message(current.epoch, rospy.get_time(), reason))
         self._stopped_for = reason

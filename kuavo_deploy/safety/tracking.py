@@ -8,7 +8,7 @@ from kuavo_deploy.robot.layout import ARM_JOINT_NAMES
 
 
 class TrackingMonitor:
-    """Compares what is commanded with what is measured.
+    """Compares what is commanded with what is measured, joint by joint.
 
     Args:
         limit: a larger difference counts [rad].
@@ -17,21 +17,19 @@ class TrackingMonitor:
 
     def __init__(self, limit: float, patience: float) -> None:
         self._limit, self._patience = limit, patience
-        self._since: float | None = None
+        self._since = np.full(len(ARM_JOINT_NAMES), np.inf)
 
     def check(
         self, commanded: np.ndarray | None, measured: np.ndarray | None, now: float
     ) -> str | None:
         """What is wrong, if it has been for long enough; both shape (14,) [rad]."""
         if commanded is None or measured is None:
-            self._since = None
+            self._since[:] = np.inf
             return None
         error = np.abs(commanded - measured)
-        if not error.max() > self._limit:
-            self._since = None
+        self._since = np.where(error > self._limit, np.minimum(self._since, now), np.inf)
+        late = now - self._since >= self._patience
+        if not late.any():
             return None
-        self._since = now if self._since is None else self._since
-        if now - self._since < self._patience:
-            return None
-        worst = int(error.argmax())
+        worst = int(np.where(late, error, 0.0).argmax())
         return f"{ARM_JOINT_NAMES[worst]} does not follow: {error[worst]:.2f} rad from its command"

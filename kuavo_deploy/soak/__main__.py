@@ -158,7 +158,12 @@ def _verdict(witness: Witness, refused: list[str], out: Path) -> dict[str, Any]:
     scene = Scene(SCENE)
     found = stops(witness, scene, witness.now())
     scene.close()
-    unexplained = [stop for stop in found if not stop["explanation"]]
+    np.savez_compressed(
+        out / "faults.npz",
+        **{f"{at:.1f} {part}": np.asarray(getattr(felt, part))
+           for at, felt in witness.felt.items() for part in felt._fields},
+    )  # fmt: skip
+    unexplained = [stop for stop in found if not stop["explained"]]
     return {
         "commands": len(times),
         "streams": len(parts),

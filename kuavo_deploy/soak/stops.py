@@ -17,29 +17,30 @@ _NOTICED = 2.0
 
 
 def stops(witness: Witness, scene: Scene, end: float) -> list[dict[str, Any]]:
-    """All of them in order: when, how long [s], why, and what explains it; None if nothing does."""
+    """All of them in order: when, how long [s], why, whether that is explained, and by what."""
     states = list(witness.states)
     after = [at for at, _, _ in states[1:]] + [end]
-    return [
-        {
-            "at": round(at, 1), "state": state, "lasted": round(until - at, 2), "reason": reason,
-            "explanation": _explanation(witness, scene, at, state, reason),
-        }
-        for (at, state, reason), until in zip(states, after, strict=True)
-        if state in _STOPS
-    ]  # fmt: skip
+    found = []
+    for (at, state, reason), until in zip(states, after, strict=True):
+        if state in _STOPS:
+            explanation = _explanation(witness, scene, at, reason)
+            found.append({
+                "at": round(at, 1), "state": state, "lasted": round(until - at, 2),
+                "reason": reason, **explanation,
+            })  # fmt: skip
+    return found
 
 
-def _explanation(witness: Witness, scene: Scene, at: float, state: str, reason: str) -> Any:
-    if state == State.FAULT.value and at in witness.felt and "does not follow" in reason:
-        found = blocked(witness.felt[at], scene)
-        return found if found.pop("explained") else None
+def _explanation(witness: Witness, scene: Scene, at: float, reason: str) -> dict[str, Any]:
+    if "does not follow" in reason and at in witness.felt:
+        return blocked(witness.felt[at], scene)
     if _ASKS_TOO_MUCH in reason:
-        return "the policy asks for a posture that no arm can take"
+        return {"explained": True, "because": "the policy asks for a posture that no arm can take"}
     if reason.startswith(_NAMES_ITS_CAUSE):
-        return "named by its reason"
+        return {"explained": True, "because": "its reason names it"}
     # no plan came: the policy says what it lacked
-    return next(
-        (text for when, node, text in witness.complaints
-         if node == "kuavo_policy" and abs(when - at) < _NOTICED), None,
-    )  # fmt: skip
+    said = [
+        text for when, node, text in witness.complaints
+        if node == "kuavo_policy" and abs(when - at) < _NOTICED
+    ]  # fmt: skip
+    return {"explained": bool(said), "because": said[0] if said else None}

@@ -446,6 +446,44 @@ def test_arms_that_brush_against_something_for_less_than_the_limit_go_on() -> No
     assert world.state == "run"
 
 
+def test_a_joint_that_is_late_now_and_then_is_not_blamed_for_the_others() -> None:
+    world = World(ExecutorSettings(tracking_time=0.5)).running()
+    world.follows = False
+    for joint in (2, 3, 4):
+        world.executor.on_plan(world.plan(MIDDLE + 0.6 * np.eye(14)[joint]))
+        world.run(0.8)
+        world.arms = np.array(world.sent[-1].arms)
+    assert world.state == "run"
+
+
+def test_a_robot_that_is_enabled_at_once_begins_another_stream_not_a_jump() -> None:
+    world = World(ExecutorSettings(tracking_time=0.5)).running()
+    world.follows = False
+    world.executor.on_plan(world.plan(MIDDLE + 0.6))
+    world.run(1.3)
+    assert world.state == "fault"
+    while world.sent[-1].arms is not None:
+        world.tick()
+    world.executor.reset_fault()
+    assert world.executor.enable()[0]
+    world.run(0.5)
+    before, after = world.streams()[-2:]
+    assert (after.arms[0] == MIDDLE).all(), "the measured posture, far from the last command"
+    assert after.times[0] - before.times[-1] > world.settings.gap
+    for stream in (before, after):
+        assert_bounded(stream, LIMITS)
+
+
+def test_moving_to_the_start_needs_no_policy() -> None:
+    world = World(postures={"weighing": MIDDLE + 0.3})
+    world.switch()
+    world.executor.enable(move_to_start=True)
+    world.run(0.5)
+    world.executor.on_plan(world.plan(positions=[], times=[], names=["no camera"]))
+    world.tick()
+    assert world.state == "move_to_start"
+
+
 @pytest.mark.parametrize(
     ("names", "said"),
     [(["head_cam_h is 0.9 s old"], "head_cam_h is 0.9 s old"), ([], "it does not say why"),

@@ -35,7 +35,7 @@ def test_a_short_soak_is_judged_by_what_was_published(
     assert report["outside the position limits [rad]"] == 0.0
     assert report["switches"]["number"] == 4 and not report["switches"]["not acknowledged"]
     assert (done.returncode == 0) == report["passed"]
-    assert all(stop["explanation"] for stop in report["holds and faults"])
+    assert all(stop["explained"] for stop in report["holds and faults"])
     left = subprocess.run(
         ["pgrep", "-f", str(tmp_path)], capture_output=True, text=True, check=False
     )
