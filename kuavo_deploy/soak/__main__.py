@@ -158,11 +158,12 @@ def _verdict(witness: Witness, refused: list[str], out: Path) -> dict[str, Any]:
     scene = Scene(SCENE)
     found = stops(witness, scene, witness.now())
     scene.close()
-    np.savez_compressed(
-        out / "faults.npz",
-        **{f"{at:.1f} {part}": np.asarray(getattr(felt, part))
-           for at, felt in witness.felt.items() for part in felt._fields},
-    )  # fmt: skip
+    felt: dict[str, Any] = {
+        f"{at:.1f} {part}": value
+        for at, lately in witness.felt.items()
+        for part, value in lately._asdict().items()
+    }
+    np.savez_compressed(out / "faults.npz", **felt)
     unexplained = [stop for stop in found if not stop["explained"]]
     return {
         "commands": len(times),
