@@ -19,6 +19,7 @@ from lerobot.datasets.lerobot_dataset import CODEBASE_VERSION, LeRobotDataset
 
 from kuavo_deploy.robot.topics import ACTION_FEATURE, CAMERAS, IMAGE_FEATURES, STATE_FEATURE
 from kuavo_train.data.decoding import decoder
+from kuavo_train.episodes.present import check_present
 from kuavo_train.errors import DataError
 from kuavo_train.policy.action_space import STATE_DIM, to_unified
 from kuavo_train.tasks import Task, TaskRegistry, UnknownTask
@@ -90,7 +91,7 @@ def open_table(task: Task, root: Path | str, registry: TaskRegistry, fps: int) -
             (named by episode and frame), or the recordings of another task.
     """
     root = Path(root)
-    _check_present(task, root)
+    check_present(task, root)
     _check_format(task, root)
     try:
         dataset = LeRobotDataset(f"kuavo/{task.name}", root=root, video_backend=decoder())
@@ -119,15 +120,6 @@ def open_table(task: Task, root: Path | str, registry: TaskRegistry, fps: int) -
 
 def _name(task: Task, root: Path) -> str:
     return f"task {task.id} ({task.name}), dataset {root}"
-
-
-def _check_present(task: Task, root: Path) -> None:
-    # lerobot would create the folder and ask the hub for it.
-    if not (root / "meta" / "info.json").is_file():
-        raise DataError(
-            f"no LeRobot dataset for task {task.id} ({task.name}) at {root} (no meta/info.json): "
-            f"record or convert one, or set data.roots.task{task.id}=FOLDER"
-        )
 
 
 def _check_format(task: Task, root: Path) -> None:

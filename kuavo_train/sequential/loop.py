@@ -74,6 +74,8 @@ class TrainingLoop:
         self._schedule = schedule
         self._settings = settings
         self.pace = Pace()
+        self.gradient_norm = math.nan
+        """Of the last step, before clipping."""
 
     def run(
         self,
@@ -97,6 +99,7 @@ class TrainingLoop:
             monitor.step(loss, rate)
             if step % settings.log_steps == 0 or step + 1 == len(self._mixture):
                 monitor.point(step, loss, rate, self.pace.waiting_share)
+                monitor.scalar("train/gradient_norm", self.gradient_norm, step)
             epoch, rest = divmod(step + 1, settings.steps_per_epoch)
             stop = rest == 0 and epoch_end(epoch)
             if rest == 0 or (step + 1) % settings.save_steps == 0:
@@ -157,6 +160,7 @@ class TrainingLoop:
             errors += squared.detach().double().sum()
         loss = self._sum(errors) / total
         norm = float(accelerator.clip_grad_norm_(self._trained(), settings.max_gradient_norm))
+        self.gradient_norm = norm
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise TrainingError(self._not_finite(step, loss, norm))
         self._optimizer.step()

@@ -9,10 +9,11 @@ from typing import Any
 
 from omegaconf import DictConfig
 
+from kuavo_train.episodes.present import check_present
 from kuavo_train.errors import TrainingError
 from kuavo_train.sequential.checks import check_settings
 from kuavo_train.sequential.console import log, start_logging, stop_logging
-from kuavo_train.sequential.plan import plan_stage
+from kuavo_train.sequential.plan import data_root, plan_stage
 from kuavo_train.tasks import TaskRegistry, load_tasks
 
 TASKS = Path("task") / "tasks"
@@ -30,12 +31,14 @@ def train_stage(config: DictConfig, configs: Path, config_name: str) -> dict[str
     Returns:
         The content of `training_results.json`.
     """
-    # Imported here: a missing dataset or stage should be reported before torch has loaded.
     start_logging(Path(config.log_file) if _is_main() else None)
     try:
         check_settings(config)
         registry = _tasks(configs / TASKS)
         plan = plan_stage(config, registry, f"{SCRIPT} --config-name={config_name}")
+        for task in plan.seen:
+            check_present(task, data_root(config, task))
+        # Imported here: a missing stage or dataset is reported before torch has loaded.
         from kuavo_train.sequential.stage import Stage
 
         log.info("%s → %s", plan.title, plan.folder)

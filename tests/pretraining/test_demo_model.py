@@ -103,6 +103,7 @@ def test_a_wrong_key_of_the_recipe_is_named():
         read_recipe(RECIPE, ["recording.episodez=3"])
 
 
+@pytest.mark.xdist_group("pretraining")
 def test_half_the_bytes_say_the_same(pretrained, tmp_path):
     half = tmp_path / "half"
     store_half(pretrained, half)

@@ -19,6 +19,8 @@ from kuavo_train.policy.preprocessing import image_tensor
 from kuavo_train.pretraining import run
 from kuavo_train.pretraining.phrases import names
 
+pytestmark = pytest.mark.xdist_group("frames")  # they share a scene of each task
+
 TASKS = ("weighing", "placement", "sorting")
 COMPACT = {"parcel", "area", "mat", "bottle", "workpiece", "display", "bin", "tray"}
 HEIGHT, WIDTH = 240, 320

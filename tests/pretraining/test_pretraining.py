@@ -23,6 +23,8 @@ from kuavo_train.tasks.registry import configs_root
 
 from .conftest import SIZE, quick
 
+pytestmark = pytest.mark.xdist_group("pretraining")  # they share frames and a run
+
 
 @pytest.fixture
 def fresh(squares, architectures, tmp_path):

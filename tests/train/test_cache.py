@@ -24,6 +24,8 @@ from kuavo_train.policy.freezing import FreezingRule, apply_freezing
 
 from .conftest import STAGES, Curriculum
 
+pytestmark = pytest.mark.xdist_group("train cache")  # they share a run
+
 SETTINGS = ("training.steps_per_epoch=6", "sequential.stage1.epochs=1", "training.log_steps=1")
 FREEZING = {"frames": "vision_only", "vision": "vision_only", "prefix": "expert_only"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import resource
@@ -246,7 +247,7 @@ def test_kill_9_at_any_moment_leaves_a_whole_folder(tmp_path):
     target = tmp_path / "best"
     write(target, b"a")
     rng = np.random.default_rng(0)
-    for _ in range(25):
+    for _ in range(10):
         process = get_context("fork").Process(target=_write_forever, args=(target,))
         process.start()
         time.sleep(float(rng.uniform(0.005, 0.06)))
@@ -256,6 +257,42 @@ def test_kill_9_at_any_moment_leaves_a_whole_folder(tmp_path):
         assert content(target) in ({b"a" * 20_000}, {b"b" * 20_000})
     clean(target)
     assert os.listdir(tmp_path) == ["best"]
+
+
+FILE_OPERATIONS = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.chmod"}
+
+
+def _write_until(target: Path, mark: bytes, last: int) -> None:
+    seen = 0
+
+    def hook(event: str, _) -> None:
+        nonlocal seen
+        if event in FILE_OPERATIONS:
+            seen += 1
+            if seen == last:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(hook)
+    write(target, mark, files=3)
+    os._exit(0)
+
+
+def test_kill_9_before_each_file_operation_leaves_a_whole_folder(tmp_path):
+    """Python announces every operation to a hook: here the process dies in it."""
+    target = tmp_path / "best"
+    write(target, b"a", files=3)
+    for last, mark in zip(range(1, 200), itertools.cycle([b"b", b"c"])):
+        before = content(target)
+        process = get_context("fork").Process(target=_write_until, args=(target, mark, last))
+        process.start()
+        process.join()
+        assert len(list(target.iterdir())) == 3
+        if process.exitcode == 0:
+            break
+        assert process.exitcode == -signal.SIGKILL
+        assert content(target) in (before, {mark * 20_000})
+    assert last > 15
+    assert content(target) == {mark * 20_000}
 
 
 def write_weights(target: Path, mark: bytes) -> None:

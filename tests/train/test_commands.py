@@ -51,6 +51,27 @@ def test_an_error_is_a_sentence_and_code_1(curriculum):
     assert "run first" in (curriculum.output / "training.log").read_text()
 
 
+def test_what_is_missing_is_said_before_torch_loads(curriculum):
+    """Loading it takes ten times longer than finding out."""
+    script = (
+        "import sys; from hydra import compose, initialize_config_dir\n"
+        "from pathlib import Path; from kuavo_train.sequential.run import run_stage\n"
+        "with initialize_config_dir(sys.argv[1], version_base='1.3'):\n"
+        "    config = compose('smolvla_sequential_base', sys.argv[2:])\n"
+        "try: run_stage(config, Path(sys.argv[1]), 'x')\n"
+        "finally: assert 'torch' not in sys.modules"
+    )
+    for task, message in (
+        ("task1_moving_grasp", "no LeRobot dataset for task 1"),
+        ("task2_weighing", "run first"),
+    ):
+        settings = curriculum.arguments(task, "data.root=/nowhere")
+        done = call(sys.executable, "-c", script, curriculum.configs, *settings)
+        assert done.returncode == 1
+        assert message in done.stderr
+        assert "Traceback" not in done.stderr
+
+
 def kuavo(*arguments, **more):
     return call(sys.executable, "-m", "kuavo_cli.main", *arguments, **more)
 

@@ -77,7 +77,9 @@ def test_the_list_is_stored_logged_and_true(trained, curriculum, base_model):
         json.loads((folder / "best" / "manifest.json").read_text())["lineage"]["trainable"]
         == listed
     )
-    assert "trainable: VLM layer 1" in (curriculum.output / "training.log").read_text()
+    log = (curriculum.output / "training.log").read_text()
+    assert "trainable: VLM layer 1" in log
+    assert f"trainable tensors: {' '.join(listed)}\n" in log
     before = load_file(base_model / "model.safetensors")
     after = load_file(folder / "resume" / "model.safetensors")
     changed = {name for name in after if not torch.equal(before[name], after[name])}

@@ -18,6 +18,8 @@ from kuavo_train.errors import DataError, TrainingError
 from .conftest import Curriculum
 from .recordings import record
 
+pytestmark = pytest.mark.xdist_group("train resume")  # they share a run
+
 SETTINGS = (
     "training.steps_per_epoch=6",
     "training.save_steps=1",

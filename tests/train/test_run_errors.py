@@ -50,6 +50,24 @@ def test_out_of_memory_names_the_batch_size(curriculum, monkeypatch):
         curriculum.train("task1_moving_grasp")
 
 
+@pytest.mark.parametrize(
+    ("failure", "message"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory"), r"training\.batch_size=2"),
+        (OSError(errno.ENOSPC, "No space left on device", "cache"), r"disk is full \(cache\)"),
+    ],
+)
+def test_also_while_the_stage_is_put_together(curriculum, monkeypatch, failure, message):
+    """Where the weights go to the GPU, and the cache is filled."""
+
+    def fails(*_):
+        raise failure
+
+    monkeypatch.setattr("kuavo_train.sequential.stage.assemble", fails)
+    with pytest.raises(TrainingError, match=message):
+        curriculum.train("task1_moving_grasp")
+
+
 def test_the_nan_message_names_the_whole_batch_of_all_micro_batches(curriculum, monkeypatch):
     spoil(monkeypatch, 1, lambda out: out * float("nan"))
     with pytest.raises(TrainingError, match="not finite at step 0") as raised:
