@@ -11,7 +11,7 @@ from benchmarks.runtime import Run, recorded
 NEEDS = ROS
 TICK = 0.01
 """Of the executor [s]."""
-SECONDS = 100.0
+SECONDS = 80.0
 
 
 def rows(machine: Machine) -> list[Row]:

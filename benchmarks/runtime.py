@@ -31,6 +31,8 @@ LOADING = 240.0
 """Until the robot executes the first chunk [s]."""
 LATE_IMAGES = {"default_max_age": 0.8, "default_max_skew": 0.2}
 """Without a GPU the simulated cameras' images are late."""
+SENSORS = 100
+"""Joint states per second. The robot's 500 are too many for a simulation that shares two cores."""
 SETTLING = 1.0
 
 
@@ -101,7 +103,7 @@ def recorded(seconds: float, every: tuple[float, float]) -> Run:
             witness, ears = Witness(), _Ears()
             island.start(
                 "roslaunch", "kuavo_deploy", "sim.launch", "task:=weighing", "width:=160",
-                "height:=120",
+                "height:=120", f"sensors_hz:={SENSORS}",
             )  # fmt: skip
             island.start(
                 "roslaunch", "kuavo_deploy", "executor.launch", "auto_enable:=true",
