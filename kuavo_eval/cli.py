@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 import typer
 
 from kuavo_cli.lazy import LazyGroup, Member
+
+# Threads of small products that spin while they wait for each other take twice the time and four
+# times the processor as soon as another program runs. Read when torch is loaded, so set before.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 HELP = """Score policies: offline, simulated, on hardware; compare them.
 

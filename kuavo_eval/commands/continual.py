@@ -42,7 +42,13 @@ def continual(
         typer.Option(help="Output folder of the same training without replay (replay=none)."),
     ] = None,
     checkpoint: Annotated[str, typer.Option(help="Of each stage: best, epoch5, …")] = "best",
-    frames: Annotated[int, typer.Option(min=1, help="Scored frames per task, at most.")] = 256,
+    frames: Annotated[
+        int, typer.Option(min=1, help="Predictions per task and checkpoint, about.")
+    ] = 64,
+    loss_frames: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(min=1, help="For the loss, per task; default: those of the training itself."),
+    ] = None,
     allow_seen: Annotated[
         bool, typer.Option("--allow-seen", help="Score episodes that were trained on, too.")
     ] = False,
@@ -84,6 +90,7 @@ def continual(
     from kuavo_eval.continual.runs import open_run
     from kuavo_eval.folder import CONTINUAL, EvaluationFolder
     from kuavo_eval.offline import Options as OfflineOptions
+    from kuavo_eval.offline.as_trained import validation_setting
     from kuavo_eval.provenance import provenance
     from kuavo_eval.simulation import SimulationSettings
 
@@ -93,12 +100,14 @@ def continual(
     found = known_base(run) if base == "auto" else None if base == "none" else Path(base)
     if found is None and base == "auto":
         typer.echo(f"the base model {run.parent!r} is not here: no forward transfer (--base DIR)")
+    as_trained = validation_setting(run.stages[-1].folder)
     target = out or Path("outputs/eval") / f"continual_{datetime.now():%Y%m%d_%H%M%S}"
     options = Options(
         OfflineOptions(
             parts=("loss", "error"),
             frames=frames,
-            loss_frames=frames,
+            loss_frames=loss_frames or as_trained.frames,
+            seed=as_trained.seed,
             allow_seen=allow_seen,
             device=device,
         ),

@@ -42,12 +42,15 @@ def offline(
     every: Annotated[int, typer.Option(min=1, help="Predict at every n-th frame.")] = 1,
     frames: Annotated[
         Optional[int],  # noqa: UP045
-        typer.Option(min=1, help="At most so many predictions per task."),
+        typer.Option(min=1, help="About so many predictions per task, without gaps."),
     ] = None,
     probe_frames: Annotated[
         int, typer.Option(min=1, help="Frames per task for sampling, language, modalities.")
     ] = 48,
-    loss_frames: Annotated[int, typer.Option(min=1, help="Frames per task for the loss.")] = 256,
+    loss_frames: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(min=1, help="Frames per task for the loss; default: those of the training."),
+    ] = None,
     samples: Annotated[int, typer.Option(min=1, help="Draws of noise per probe frame.")] = 8,
     batch: Annotated[int, typer.Option(min=1, help="Frames per forward pass.")] = 16,
     seed: Annotated[int, typer.Option(help="Of all noise; 0 is the training's own.")] = 0,
@@ -77,13 +80,16 @@ def offline(
     and report.html, or nothing. Exit code 1 when a checkpoint got no score on a task.
     """
     from kuavo_eval.offline.annotations import read_intervals, read_paraphrases
+    from kuavo_eval.offline.as_trained import validation_setting
     from kuavo_train.tasks import load_tasks
 
     registry = load_tasks()
     sources = _sources(registry, checkpoint or [], data or [], task or [])
+    trained = Path(checkpoint[0].rpartition("=")[2]) if checkpoint else Path()
     options = _options(
         parts=tuple(part.strip() for part in parts.split(",") if part.strip()),
-        every=every, frames=frames, probe_frames=probe_frames, loss_frames=loss_frames,
+        every=every, frames=frames, probe_frames=probe_frames,
+        loss_frames=loss_frames or validation_setting(trained).frames,
         samples=samples, batch=batch, seed=seed, device=device, dtype=dtype,
         allow_seen=allow_seen, robot_version=robot_version, end_effector=end_effector,
         claw_closed_at=claw_closed_at, paraphrases=read_paraphrases(registry),

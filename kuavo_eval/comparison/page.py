@@ -25,8 +25,7 @@ def render(document: dict[str, Any]) -> str:
     page = Page(
         document,
         f"{sides['a']['label']} against {sides['b']['label']}",
-        "Is A = {sides.a.label} better than B = {sides.b.label}? "
-        f"Measured {_where(sides)}.",
+        f"Is A = {{sides.a.label}} better than B = {{sides.b.label}}? Measured {_where(sides)}.",
     )
     page.verdict("verdict.text", document["verdict"]["level"], _detail(document))
     if document["method"]["of"] == TRIALS:

@@ -79,8 +79,23 @@ def _matrix(page: Page, document: dict[str, Any], name: str) -> None:
         corner="after",
         framed=framed,
     )
+    if name == "loss" and document["agreement"]["compared"]:
+        page.paragraph(_agreement(document["agreement"]["agrees"]))
     page.figure(
         _over_stages(document, name), f"The same {short} over the stages. Each line is a task."
+    )
+
+
+def _agreement(agrees: bool) -> str:
+    if agrees:
+        return (
+            "Checked against the training's own records: all {agreement.compared} losses that it "
+            "measured itself came out the same here."
+        )
+    return (
+        "Of the {agreement.compared} losses that training measured itself, some differ from these, "
+        "by up to {agreement.largest|fraction} of their value: other episodes, other frames "
+        "(--loss-frames, --data, --allow-seen) or another number format."
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from kuavo_eval.continual import gate
+from kuavo_eval.continual.agreement import agreement
 from kuavo_eval.continual.base import write_untrained
 from kuavo_eval.continual.matrix import Matrix, as_document, figures
 from kuavo_eval.continual.runs import JOINT, Row, Run, check_alike, stage_rows
@@ -87,6 +88,8 @@ def evaluate(
         "stages": stages,
         "floor": floors,
         "episodes": {task: len(scores[keys[0]].episodes(task)) for task in loss.tasks},
+        "loss_frames": options.offline.loss_frames,
+        "agreement": agreement(run.stages, stages, loss),
         "matrices": {name: as_document(matrix) for name, matrix in found.items()},
         "figures": {name: figures(m, stages, with_base) for name, m in found.items()},
         "ceiling": _only_acc(found, JOINT) if run.joint else None,

@@ -13,9 +13,7 @@ PLAN_COPY = "plan.yaml"
 RESULTS = Path("outputs/eval")
 
 
-def open_session(
-    file: Path, out: Path | None = None, results: Path = RESULTS
-) -> tuple[Plan, Path]:
+def open_session(file: Path, out: Path | None = None, results: Path = RESULTS) -> tuple[Plan, Path]:
     """The plan and the folder of its results, made if it is not there.
 
     Args:

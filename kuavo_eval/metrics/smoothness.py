@@ -33,9 +33,9 @@ def sparc(speed: np.ndarray, fps: float, cut_off: float = CUT_OFF_HZ) -> float:
         cut_off: highest frequency looked at [Hz]; at most fs/2 is used.
 
     Returns:
-        NaN for a movement that never moves.
+        NaN for a movement that never moves, or that has gaps (NaN).
     """
-    if len(speed) < 2 or not np.any(speed):
+    if len(speed) < 2 or not np.isfinite(speed).all() or not np.any(speed):
         return float("nan")
     points = 2 ** (int(np.ceil(np.log2(len(speed)))) + PADDING)
     spectrum = np.abs(np.fft.rfft(speed, points))

@@ -22,14 +22,15 @@ validation loss. sampling, language, modalities: the same few frames many times.
 class Options:
     """Settings of an evaluation.
 
-    parts: which of `PARTS`. every: predict at every n-th frame. frames: at most so many
-    predictions a task; more frames make `every` larger. loss_frames, probe_frames: a task, evenly
-    spread over its episodes. samples: draws of noise per probe frame. batch: frames per forward
-    pass. seed: of all noise; 0 is the training's own. replan_s: how often the robot takes a new
-    chunk [s]. allow_seen: score episodes that were trained on. robot_version: whose limits.
-    device, dtype: of checkpoints that are loaded. paraphrases: by task name.
-    intervals: critical intervals by content hash, instead of those seeded from the hands.
-    end_effector, claw_closed_at: of bags (see `kuavo data convert`).
+    parts: which of `PARTS`. every: predict at every n-th frame. frames: about so many predictions
+    a task: `every` grows until there are no more, but never past a chunk's length, so that every
+    frame stays predicted. loss_frames, probe_frames: a task, evenly spread over its episodes.
+    samples: draws of noise per probe frame. batch: frames per forward pass. seed: of all noise;
+    0 is the training's own. replan_s: how often the robot takes a new chunk [s]. allow_seen:
+    score episodes that were trained on. robot_version: whose limits. device, dtype: of
+    checkpoints that are loaded. paraphrases: by task name. intervals: critical
+    intervals by content hash, instead of those seeded from the hands. end_effector,
+    claw_closed_at: of bags (see `kuavo data convert`).
     """
 
     parts: tuple[str, ...] = PARTS

@@ -35,18 +35,22 @@ class FramePlan:
         return np.unique(np.concatenate([kind[episode] for kind in kinds]))
 
 
-def plan_frames(episodes: Sequence[RecordedEpisode], options: Options, shown: bool) -> FramePlan:
+def plan_frames(
+    episodes: Sequence[RecordedEpisode], options: Options, shown: bool, steps: int
+) -> FramePlan:
     """Choose frames.
 
     Args:
         episodes: of one task.
         options: see there.
         shown: whether pictures are wanted.
+        steps: of the shortest chunk: predictions further apart would leave gaps between chunks.
     """
     lengths = [len(episode) for episode in episodes]
     every = options.every
     if options.frames is not None:
-        every = max(every, int(np.ceil(sum(lengths) / options.frames)))
+        thinned = int(np.ceil(sum(lengths) / options.frames))
+        every = max(every, min(thinned, steps))
     nothing = tuple(np.zeros(0, np.int64) for _ in lengths)
     probing = any(map(options.has, (parts.SAMPLING, parts.LANGUAGE, parts.MODALITIES)))
     predict = tuple(np.arange(0, length, every) for length in lengths)

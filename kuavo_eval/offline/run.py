@@ -59,7 +59,8 @@ def score(
         for name, recording in recordings.items()
     }
     run = _Run(ready, options, registry, pictures)
-    plans = {n: plan_frames(s.scored, options, pictures) for n, s in selections.items()}
+    steps = min(policy.chunk_size for policy in ready)
+    plans = {n: plan_frames(s.scored, options, pictures, steps) for n, s in selections.items()}
     with Progress("scoring", run.work(plans), unit="frames") as progress:
         run.advance = progress.advance
         try:

@@ -131,6 +131,12 @@ def test_a_movement_that_never_moves_has_no_smoothness():
     assert math.isnan(sparc(still, FPS)) and math.isnan(ldlj(still, FPS))
 
 
+def test_a_movement_with_gaps_has_no_smoothness():
+    speed = gaussian_speed(FPS)
+    speed[5:9] = np.nan
+    assert math.isnan(sparc(speed, FPS)) and math.isnan(ldlj(speed, FPS))
+
+
 def test_speed_is_of_the_arms_alone():
     stream = np.zeros((3, 20))
     stream[1:, 0] = 0.3

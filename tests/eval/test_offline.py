@@ -18,6 +18,7 @@ from kuavo_eval.offline.sources import open_source
 from kuavo_train.tasks import load_tasks
 from tests.train.recordings import record
 
+from .conftest import EPISODES, FRAMES
 from .known_policies import (
     CHUNK,
     Holding,
@@ -29,15 +30,11 @@ from .known_policies import (
 )
 
 TASKS = load_tasks()
-EPISODES, FRAMES = 3, 24
 
 
 @pytest.fixture(scope="module")
-def recorded(tmp_path_factory) -> Path:
-    root = tmp_path_factory.mktemp("recordings")
-    for task in TASKS.values():
-        record(task, root / task.name, episodes=EPISODES, frames=FRAMES)
-    return root
+def recorded(recordings) -> Path:
+    return recordings
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +111,16 @@ def test_every_and_frames_thin_predictions_out(sources):
     assert thinned.data["moving_grasp"].every == 4
     with pytest.raises(UserError, match="leaves gaps"):
         score([Oracle()], sources[:1], Options(parts=("error",), every=CHUNK + 1))
+
+
+def test_few_frames_leave_no_gaps_between_chunks(sources):
+    """Eight predictions over 72 frames would be 9 apart; chunks have 8 steps."""
+    scores = score([Oracle()], sources[:1], Options(parts=("error",), frames=8))
+    assert scores.data["moving_grasp"].every == CHUNK
+    assert scores.error("oracle", "moving_grasp").value == 0.0
+    for episode in scores.results["oracle"]["moving_grasp"].episodes:
+        assert np.isfinite(episode.stream).all()
+        assert episode.hands.f1 == 1.0
 
 
 def identified(scores, label: str) -> dict[str, float]:

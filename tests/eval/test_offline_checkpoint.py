@@ -24,7 +24,6 @@ from kuavo_train.policy.flow_loss import FlowLoss
 from kuavo_train.sequential.validation import Validator
 from kuavo_train.tasks import load_tasks
 from kuavo_train.wrapper.policy.smolvla.SmolVLAPolicyWrapper import SmolVLAPolicyWrapper
-from tests.deploy.tiny_policy import write_tiny_checkpoint
 from tests.train.recordings import record
 
 TASKS = load_tasks()
@@ -40,10 +39,9 @@ def recorded(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory) -> Path:
+def checkpoint(tiny_checkpoint) -> Path:
     torch.set_num_threads(1)
-    folder = tmp_path_factory.mktemp("checkpoints") / "task4_sorting" / "best"
-    return write_tiny_checkpoint(folder, np.zeros(14), spread=0.3)
+    return tiny_checkpoint
 
 
 @pytest.fixture(scope="module")

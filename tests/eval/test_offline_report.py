@@ -26,8 +26,6 @@ from kuavo_eval.offline.sources import parse_source
 from kuavo_eval.offline.tables import episode_table, write_tables
 from kuavo_train.checkpoint.manifest import Lineage, TaskRecord
 from kuavo_train.tasks import load_tasks
-from tests.deploy.tiny_policy import write_tiny_checkpoint
-from tests.train.recordings import record
 
 from .known_policies import Holding, NotFinite, Obedient, Off, Oracle
 from .page_numbers import check_page
@@ -36,17 +34,13 @@ TASKS = load_tasks()
 
 
 @pytest.fixture(scope="module")
-def recorded(tmp_path_factory) -> Path:
-    root = tmp_path_factory.mktemp("recordings")
-    for task in TASKS.values():
-        record(task, root / task.name, episodes=3, frames=24)
-    return root
+def recorded(recordings) -> Path:
+    return recordings
 
 
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("checkpoints") / "task4_sorting" / "best"
-    return write_tiny_checkpoint(folder, np.zeros(14), spread=0.3)
+def checkpoint(tiny_checkpoint) -> Path:
+    return tiny_checkpoint
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,41 @@
+"""What files share, and which of them share a worker: what is made once is not made twice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kuavo_train.tasks import load_tasks
+from tests.deploy.tiny_policy import write_tiny_checkpoint
+from tests.train.recordings import record
+
+HERE = Path(__file__).parent
+EPISODES, FRAMES = 3, 24
+"""Of each task in `recordings`."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Group by file, and all files on offline scores, what has no group of its own."""
+    for item in items:
+        if HERE in item.path.parents and item.get_closest_marker("xdist_group") is None:
+            name = "offline" if item.path.stem.startswith("test_offline") else item.path.stem
+            item.add_marker(pytest.mark.xdist_group(name))
+
+
+@pytest.fixture(scope="session")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a dataset of each task, named like it."""
+    root = tmp_path_factory.mktemp("recordings")
+    for task in load_tasks().values():
+        record(task, root / task.name, episodes=EPISODES, frames=FRAMES)
+    return root
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole checkpoint with random weights."""
+    folder = tmp_path_factory.mktemp("checkpoints") / "task4_sorting" / "best"
+    return write_tiny_checkpoint(folder, np.zeros(14), spread=0.3)
