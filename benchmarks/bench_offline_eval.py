@@ -20,6 +20,8 @@ import torch
 
 from benchmarks.form import CPU, Row, Times, alternate
 from benchmarks.machine import Machine
+from benchmarks.models import INSTRUCTION_TOKENS
+from benchmarks.work import work_of
 from kuavo_deploy.robot.topics import STATE_FEATURE
 from kuavo_deploy.robot.version import load_limits
 from kuavo_eval.offline.episodes import RecordedEpisode
@@ -92,9 +94,10 @@ def rows(machine: Machine) -> list[Row]:
         "decoding at random [ms/frame]": round(decoding, 1),
     }
     against = "one select_action per frame"
+    limit = machine.limit(work_of(stock.policy, INSTRUCTION_TOKENS).flop) + " a frame"
     return [
-        _row(times, "chunk at every frame", f"{against}, a chunk at each", figures, TARGET),
-        _row(times, "queue", f"{against}, queue of {REPLAN}", figures, None),
+        _row(times, "chunk at every frame", f"{against}, a chunk at each", figures, TARGET, limit),
+        _row(times, "queue", f"{against}, queue of {REPLAN}", figures, None, ""),
     ]
 
 
@@ -104,6 +107,7 @@ def _row(
     against: str,
     figures: Mapping[str, object],
     target: float | None,
+    limit: str,
 ) -> Row:
     stock, ours = (FRAMES / times[f"{who}, {kind}"].median for who in ("stock", "ours"))
     ratio = ours / stock
@@ -116,7 +120,7 @@ def _row(
         round(ratio, 2),
         f"≥ {target:g}×" if target else "",
         ratio >= target if target else None,
-        "",
+        limit,
         figures,
     )
 

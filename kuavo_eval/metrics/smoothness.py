@@ -62,10 +62,10 @@ def ldlj(speed: np.ndarray, fps: float) -> float:
         fps: samples a second.
 
     Returns:
-        NaN for a movement that never moves or that is shorter than three samples; infinity for
-        a speed that changes linearly all the time.
+        NaN for a movement that never moves, that has gaps (NaN) or that is shorter than three
+        samples; infinity for a speed that changes linearly all the time.
     """
-    if len(speed) < 3 or not np.any(speed):
+    if len(speed) < 3 or not np.isfinite(speed).all() or not np.any(speed):
         return float("nan")
     duration = len(speed) / fps
     jerk = np.diff(speed, 2) * fps**2

@@ -45,9 +45,15 @@ def trials_of(folder: Path, successes: tuple[int, ...], source: str = "simulatio
     return folder
 
 
-def test_an_error_that_ranks_like_success(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def trials(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Fifty trials of five checkpoints."""
+    return trials_of(tmp_path_factory.mktemp("trials") / "t", SUCCESSES)
+
+
+def test_an_error_that_ranks_like_success(tmp_path: Path, trials: Path) -> None:
     offline = offline_of(tmp_path / "o", [0.5, 0.4, 0.3, 0.2, 0.1])
-    document = validity([offline, trials_of(tmp_path / "t", SUCCESSES)])
+    document = validity([offline, trials])
     found = document["overall"]["error"]
     assert found["status"] == "validated" and found["mmrv"] == 0
     assert found["spearman"] == pytest.approx(-1) and found["pearson"] == pytest.approx(-1)
@@ -56,16 +62,16 @@ def test_an_error_that_ranks_like_success(tmp_path: Path) -> None:
     assert "loss" not in document["overall"]
 
 
-def test_one_exchanged_pair_by_hand(tmp_path: Path) -> None:
+def test_one_exchanged_pair_by_hand(tmp_path: Path, trials: Path) -> None:
     """The two middle ones exchanged: two of five lose 20 points."""
     offline = offline_of(tmp_path / "o", [0.5, 0.3, 0.4, 0.2, 0.1])
-    document = validity([trials_of(tmp_path / "t", SUCCESSES), offline])
+    document = validity([trials, offline])
     assert document["overall"]["error"]["mmrv"] == pytest.approx(2 * 0.2 / 5)
 
 
-def test_four_are_not_enough_and_others_do_not_count(tmp_path: Path) -> None:
+def test_four_are_not_enough_and_others_do_not_count(tmp_path: Path, trials: Path) -> None:
     offline = offline_of(tmp_path / "o", [0.5, 0.4, 0.3, 0.2])
-    document = validity([offline, trials_of(tmp_path / "t", SUCCESSES)])
+    document = validity([offline, trials])
     assert len(document["checkpoints"]) == 4
     assert document["overall"]["error"]["status"] == "unvalidated"
 
@@ -80,9 +86,8 @@ def test_what_cannot_be_joined_is_said_so(tmp_path: Path) -> None:
         validity([offline, trials, robot])
 
 
-def test_the_command_and_its_page(tmp_path: Path) -> None:
+def test_the_command_and_its_page(tmp_path: Path, trials: Path) -> None:
     offline = offline_of(tmp_path / "o", [0.5, 0.3, 0.4, 0.2, 0.1])
-    trials = trials_of(tmp_path / "t", SUCCESSES)
     out = tmp_path / "out"
     done = CliRunner().invoke(app, [str(offline), str(trials), "--out", str(out)])
     assert done.exit_code == 0, done.output
