@@ -14,6 +14,8 @@ NAMES = {
     "error": ("normalized error", "Offline error"),
     "success": ("success", "Success in simulation"),
 }
+FEW = 5
+"""With fewer episodes of a task an interval says little."""
 _FIGURES = (
     ("acc", "ACC", "average over all tasks after the last stage"),
     ("bwt", "BWT", "change of earlier tasks since they were learned; negative: forgotten"),
@@ -48,7 +50,9 @@ def _detail(document: dict[str, Any]) -> str:
             "Caution: scored on all episodes given, those that were trained on included "
             "(--allow-seen). These numbers are too good."
         )
-    return "Scored on episodes that none of the checkpoints was trained on."
+    fewest = min(document["episodes"].values())
+    rough = "" if fewest >= FEW else " They are few: take the intervals as rough."
+    return f"Scored on episodes that none of the checkpoints was trained on.{rough}"
 
 
 def _matrix(page: Page, document: dict[str, Any], name: str) -> None:
@@ -153,6 +157,8 @@ def _figures(page: Page, document: dict[str, Any]) -> None:
         cells = [_figure(page, document, f"figures.{name}.{key}") for name in names]
         rows.append([term, *cells, page.label(meaning)])
     page.table(["", *[NAMES[name][0] for name in names], "what it is"], rows)
+    if document["figures"][names[0]]["fwt"]["value"] is None:
+        page.add(Markup("<p>FWT: {}.</p>").format(page.text(f"figures.{names[0]}.fwt.why")))
     if document["ceiling"] or document["floor_figures"]:
         _bounds(page, document, names)
 
