@@ -41,7 +41,7 @@ class Terminal:
         """Everything that was printed."""
         return self._printed.decode(errors="replace").replace("\r\n", "\n")
 
-    def until(self, words: str, limit: float = 200.0) -> None:
+    def until(self, words: str, limit: float = 600.0) -> None:
         """Wait until it is printed, after what was waited for before."""
         begin = self._seen
 
@@ -60,7 +60,7 @@ class Terminal:
         """Ctrl-C, the key."""
         os.write(self._master, b"\x03")
 
-    def ended(self, limit: float = 90.0) -> int:
+    def ended(self, limit: float = 600.0) -> int:
         """Wait for its end; its exit code."""
         return self.process.wait(limit)
 

@@ -42,7 +42,7 @@ def test_recorded_plans_come_out_as_the_recorded_commands(
         f"task:={task}", "policy:=false", "rate:=0.3",
     )  # fmt: skip
     island.start("python", str(root / "tests" / "eval" / "recorded_plans.py"), str(bag), task)
-    until(lambda: launch.poll() is not None, "the replay ends", 400)
+    until(lambda: launch.poll() is not None, "the replay ends", 800)
     assert (out / SCORES).exists(), (tmp_path / "output.txt").read_text()[-3000:]
     document = read_scores(out, REPLAY)
     (played,) = document["bags"]
