@@ -35,7 +35,7 @@ from kuavo_deploy.soak.witness import Witness
 from kuavo_train.tasks import load_tasks
 from kuavo_train.tasks.registry import configs_root
 
-LOADING = 240.0
+LOADING = 600.0
 """Until the robot executes the first chunk [s]."""
 SCENE = "weighing"
 """The cell in which it runs, whatever it is told."""
@@ -47,6 +47,7 @@ def main() -> int:
     arguments = _arguments()
     # an end from outside ends what was started, too
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     arguments.out.mkdir(parents=True)
     with Island(arguments.out) as island:
         # all nodes are to know whose time it is before they start
@@ -106,16 +107,19 @@ def _soak(witness: Witness, arguments: argparse.Namespace) -> dict[str, Any]:
     say = rospy.ServiceProxy(names.SET_INSTRUCTION, kuavo_msgs("srv").SetString)
     began, before = witness.now(), _memory()
     end, switches, refused = began + arguments.seconds, [], []
-    while witness.now() < end:
-        until = min(end, witness.now() + arguments.every)
-        while witness.now() < until:
-            time.sleep(0.5)
-            _operate(witness)
-        asked = time.monotonic()
-        answer = say(str(rng.choice(tasks)))
-        switches.append(time.monotonic() - asked)
-        if not answer.success:
-            refused.append(answer.message)
+    try:
+        while witness.now() < end:
+            until = min(end, witness.now() + arguments.every)
+            while witness.now() < until:
+                time.sleep(0.5)
+                _operate(witness)
+            asked = time.monotonic()
+            answer = say(str(rng.choice(tasks)))
+            switches.append(time.monotonic() - asked)
+            if not answer.success:
+                refused.append(answer.message)
+    except KeyboardInterrupt:
+        pass  # enough: the report says how long it was
     return {
         "seconds": round(witness.now() - began, 1),
         "simulated time": arguments.clock,
@@ -123,7 +127,8 @@ def _soak(witness: Witness, arguments: argparse.Namespace) -> dict[str, Any]:
         "switches": {
             "number": len(switches), "not acknowledged": refused,
             "acknowledged within [s]": {
-                "p50": round(float(np.median(switches)), 4), "max": round(max(switches), 4),
+                "p50": round(float(np.median(switches or [0])), 4),
+                "max": round(max(switches, default=0.0), 4),
             },
         },
         **_verdict(witness, refused, arguments.out),

@@ -32,7 +32,7 @@ class Witness:
     """
 
     def __init__(self) -> None:
-        self._began = rospy.get_time()
+        self._began = 0.0
         self.states: list[tuple[float, str, str]] = []
         self.felt: dict[float, Felt] = {}
         self.levels: dict[str, dict[int, int]] = {}
@@ -48,7 +48,8 @@ class Witness:
         rospy.Subscriber("/diagnostics", DiagnosticArray, self._diagnostics)
 
     def now(self) -> float:
-        """Since the beginning [s], in ROS's time."""
+        """Since the beginning [s], in ROS's time, which a simulation may not have told yet."""
+        self._began = self._began or rospy.get_time()
         return rospy.get_time() - self._began
 
     def _state(self, message: String) -> None:
