@@ -82,7 +82,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--every", type=float, default=15.0, help="between switches [s]")
     parser.add_argument("--out", type=lambda text: Path(text).resolve(), required=True)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--camera-hz", type=float, default=5.0, help="of the simulated cameras")
+    parser.add_argument("--camera-hz", type=float, default=10.0, help="of the simulated cameras")
     parser.add_argument(
         "--clock", action="store_true",
         help="all seconds are simulated ones, and the simulation waits for its cameras: for a "
