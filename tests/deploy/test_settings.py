@@ -38,6 +38,7 @@ def test_changes_come_on_top(root: Path) -> None:
         ("rate: true", "rate: a float, not True"),
         ("base: {allowed: 1}", "base.allowed: a bool, not 1"),
         ("speed: 0", "speed must be in"),
+        ("tracking_error: 0.35", "tracking_error must be smaller than lead, 0.35 rad"),
         ("[1, 2]", "expected names and values"),
     ],
 )
