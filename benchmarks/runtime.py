@@ -8,6 +8,8 @@ All stamps are of one computer's clock.
 from __future__ import annotations
 
 import json
+import signal
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -92,6 +94,8 @@ def recorded(seconds: float, every: tuple[float, float]) -> Run:
         seconds: after everything runs.
         every: least and greatest pause between switches [s]; drawn evenly.
     """
+    # an end from outside ends what was started, too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         checkpoint = models.checkpoint(folder / "best")
