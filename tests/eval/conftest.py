@@ -1,4 +1,4 @@
-"""What files share, and which of them share a worker: what is made once is not made twice."""
+"""What files share."""
 
 from __future__ import annotations
 
@@ -9,18 +9,8 @@ import pytest
 
 from kuavo_train.tasks import load_tasks
 
-HERE = Path(__file__).parent
 EPISODES, FRAMES = 3, 24
 """Of each task in `recordings`."""
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Group by file, and all files on offline scores, what has no group of its own."""
-    for item in items:
-        if HERE in item.path.parents and item.get_closest_marker("xdist_group") is None:
-            name = "offline" if item.path.stem.startswith("test_offline") else item.path.stem
-            item.add_marker(pytest.mark.xdist_group(name))
 
 
 @pytest.fixture(scope="session")
