@@ -253,6 +253,18 @@ def test_two_ticks_at_one_time_are_one() -> None:
 # one switch never executes what was planned for the old instruction
 
 
+def test_a_switch_between_a_plan_s_arrival_and_the_next_tick_drops_the_plan() -> None:
+    world = World()
+    world.switch("weighing")
+    world.executor.enable()
+    world.tick()
+    assert world.executor.on_plan(world.plan(MIDDLE + 0.3)) is None
+    world.switch("sorting")
+    world.run(0.5)
+    assert world.state == "ready"
+    assert (world.arms == MIDDLE).all()
+
+
 def test_a_thousand_switches_never_execute_an_old_plan_and_stay_smooth() -> None:
     rng = np.random.default_rng(0)
     world = World().running()
