@@ -146,6 +146,7 @@ def test_a_run_killed_before_its_first_save_leaves_no_second_curve(curriculum):
         time.sleep(0.05)
     os.kill(process.pid, signal.SIGKILL)
     process.join()
+    time.sleep(1.1)  # TensorBoard orders its files by the second in their names
     _train(curriculum, "resume=true", "training.save_steps=100")
     events = EventAccumulator(str(folder / "tensorboard"))
     events.Reload()
