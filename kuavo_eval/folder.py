@@ -20,6 +20,8 @@ from kuavo_train.checkpoint.atomic import atomic_folder
 from kuavo_train.data.workspace import write_atomically
 from kuavo_train.errors import CheckpointError
 
+RESULTS = Path("outputs/eval")
+"""Where evaluations go that are told no other place."""
 SCORES, REPORT = "scores.json", "report.html"
 OFFLINE, TRIALS, COMPARISON, CONTINUAL, REPLAY, PROXY = KINDS = (
     "offline",

@@ -105,11 +105,11 @@ class TrainedPolicy:
         images = {IMAGE_FEATURES[camera]: black for camera in self.cameras}
         state = np.zeros(STATE_DIM, np.float32)
         for text in (self.instructions or {}).values():
-            self.see({**images, "task": text})
-            self.act(state, {})
-            while not self._wrapper.settled:
+            while True:
                 self.see({**images, "task": text})
                 self.act(state, {})
+                if self._wrapper.settled:
+                    break
 
     def to_own_scale(self, actions: np.ndarray) -> Any:
         """See `ChunkPolicy`: a tensor, shape (1, K, 20), on the policy's device."""

@@ -10,7 +10,7 @@ Joint order in an arm: l1…l7 (shoulder to wrist), as in `/kuavo_arm_traj`, lef
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -127,6 +127,9 @@ def arms_from_degrees(degrees: np.ndarray) -> np.ndarray:
     return np.deg2rad(np.asarray(degrees, dtype=np.float64))
 
 
-def wrap_angle(angle: float) -> float:
-    """The same angle in (−π, π] [rad]."""
+Angle = TypeVar("Angle", float, np.ndarray)
+
+
+def wrap_angle(angle: Angle) -> Angle:
+    """The same angle, or each of an array, in (−π, π] [rad]."""
     return math.pi - (math.pi - angle) % (2.0 * math.pi)

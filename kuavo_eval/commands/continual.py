@@ -88,7 +88,7 @@ def continual(
     from kuavo_eval.continual.page import render
     from kuavo_eval.continual.run import Options, evaluate
     from kuavo_eval.continual.runs import open_run
-    from kuavo_eval.folder import CONTINUAL, EvaluationFolder
+    from kuavo_eval.folder import CONTINUAL, RESULTS, EvaluationFolder
     from kuavo_eval.offline import Options as OfflineOptions
     from kuavo_eval.offline.as_trained import validation_setting
     from kuavo_eval.provenance import provenance
@@ -101,7 +101,7 @@ def continual(
     if found is None and base == "auto":
         typer.echo(f"the base model {run.parent!r} is not here: no forward transfer (--base DIR)")
     as_trained = validation_setting(run.stages[-1].folder)
-    target = out or Path("outputs/eval") / f"continual_{datetime.now():%Y%m%d_%H%M%S}"
+    target = out or RESULTS / f"continual_{datetime.now():%Y%m%d_%H%M%S}"
     options = Options(
         OfflineOptions(
             parts=("loss", "error"),

@@ -79,13 +79,15 @@ def offline(
     Episodes that a checkpoint was trained on are refused. Leaves scores.json, tables in Parquet
     and report.html, or nothing. Exit code 1 when a checkpoint got no score on a task.
     """
+    from kuavo_eval.folder import RESULTS
     from kuavo_eval.offline.annotations import read_intervals, read_paraphrases
     from kuavo_eval.offline.as_trained import validation_setting
+    from kuavo_eval.offline.sources import folder_of
     from kuavo_train.tasks import load_tasks
 
     registry = load_tasks()
     sources = _sources(registry, checkpoint or [], data or [], task or [])
-    trained = Path(checkpoint[0].rpartition("=")[2]) if checkpoint else Path()
+    trained = folder_of(checkpoint[0]) if checkpoint else Path()
     options = _options(
         parts=tuple(part.strip() for part in parts.split(",") if part.strip()),
         every=every, frames=frames, probe_frames=probe_frames,
@@ -100,7 +102,7 @@ def offline(
         return
     if not checkpoint:
         raise UserError("nothing to score: --checkpoint DIR", exit_code=2)
-    folder = out or Path("outputs/eval") / f"offline-{datetime.now():%Y%m%d-%H%M%S}"
+    folder = out or RESULTS / f"offline-{datetime.now():%Y%m%d-%H%M%S}"
     scores = _evaluate(checkpoint, sources, options, folder)
     if any(scores.void(label, name) for label in scores.labels for name in scores.tasks):
         raise typer.Exit(1)

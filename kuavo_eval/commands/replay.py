@@ -36,7 +36,7 @@ def replay(
     Uses a ROS master of its own. On a slow computer say --rate 0.3. Exit code 1 when a bag is void.
     """
     from kuavo_eval.checkpoints import weights_sha256
-    from kuavo_eval.folder import REPLAY, EvaluationFolder
+    from kuavo_eval.folder import REPLAY, RESULTS, EvaluationFolder
     from kuavo_eval.replay.results import (
         about_replay,
         replay_document,
@@ -54,7 +54,7 @@ def replay(
         raise UserError(str(error), exit_code=2) from error
     weights_sha256(checkpoint)
     files = [file for given in bags for file in find_bags(given)]
-    folder = out or Path("outputs/eval") / f"replay_{shown.name}"
+    folder = out or RESULTS / f"replay_{shown.name}"
     with EvaluationFolder(folder, REPLAY) as evaluation:
         try:
             scores = replay_bags(

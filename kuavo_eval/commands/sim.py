@@ -67,13 +67,15 @@ def sim(
     gets the same scenes, so that `kuavo eval compare` can pair them. Exit code 1 when a trial
     stayed void.
     """
+    from kuavo_eval.folder import RESULTS
+
     tested: dict[str, Path | str] = {**labelled(checkpoint or [])}
     for name in stand_in or []:
         tested[name] = name
     if not tested:
         raise UserError("nothing to test: give --checkpoint DIR", exit_code=2)
     names = task_names(task)
-    folder = out or Path("outputs/eval") / f"sim_{'_'.join(tested)}"[:100]
+    folder = out or RESULTS / f"sim_{'_'.join(tested)}"[:100]
     if ros:
         if stand_in or switch is not None or latency is not None:
             raise UserError("--ros takes checkpoints only, as fast as they are", exit_code=2)

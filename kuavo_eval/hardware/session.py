@@ -6,11 +6,11 @@ from pathlib import Path
 
 from kuavo_cli.errors import UserError
 from kuavo_eval.checkpoints import weights_sha256
+from kuavo_eval.folder import RESULTS
 from kuavo_eval.hardware.plan import Plan, key_of, read_plan
 from kuavo_train.data.workspace import write_atomically
 
 PLAN_COPY = "plan.yaml"
-RESULTS = Path("outputs/eval")
 
 
 def open_session(file: Path, out: Path | None = None, results: Path = RESULTS) -> tuple[Plan, Path]:

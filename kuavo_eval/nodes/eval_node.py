@@ -19,8 +19,9 @@ from datetime import datetime, timezone
 import rospy
 
 from kuavo_cli.errors import UserError
+from kuavo_eval.folder import RESULTS
 from kuavo_eval.hardware.protocol import Interrupted, Protocol
-from kuavo_eval.hardware.session import RESULTS, open_session
+from kuavo_eval.hardware.session import open_session
 from kuavo_eval.ros.console import Console
 from kuavo_eval.ros.paths import meant
 from kuavo_eval.ros.robot import RosRobot

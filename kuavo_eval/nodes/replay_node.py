@@ -29,8 +29,7 @@ from kuavo_cli.errors import UserError
 from kuavo_deploy.robot import layout, topics
 from kuavo_deploy.robot.end_effectors import get_end_effector
 from kuavo_deploy.ros import convert, names
-from kuavo_eval.folder import REPLAY, EvaluationFolder
-from kuavo_eval.hardware.session import RESULTS
+from kuavo_eval.folder import REPLAY, RESULTS, EvaluationFolder
 from kuavo_eval.replay.capture import Capture
 from kuavo_eval.replay.results import about_replay, replay_document, replay_lines, replay_report
 from kuavo_eval.replay.score import read_recorded, score

@@ -39,6 +39,11 @@ def parse_source(text: str, registry: TaskRegistry) -> Source:
     return Source(task_called(name, registry).name, Path(path))
 
 
+def folder_of(checkpoint: str) -> Path:
+    """Of `NAME=DIR`, or of a folder alone."""
+    return Path(checkpoint.rpartition("=")[2])
+
+
 def training_sources(
     checkpoints: Sequence[str], registry: TaskRegistry, wanted: Collection[str]
 ) -> list[Source]:
@@ -50,7 +55,7 @@ def training_sources(
     if not checkpoints:
         raise UserError("nothing to score: --checkpoint DIR, or --data TASK=PATH", exit_code=2)
     try:
-        lineage = read_manifest(Path(checkpoints[0].rpartition("=")[2])).lineage
+        lineage = read_manifest(folder_of(checkpoints[0])).lineage
     except CheckpointError as error:
         raise UserError(str(error)) from error
     found = []

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from kuavo_deploy.robot.layout import MOVE_THRESHOLD
+from kuavo_deploy.robot.layout import MOVE_THRESHOLD, wrap_angle
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,6 @@ def base_score(recorded: np.ndarray, shadow: np.ndarray) -> BaseScore:
     off = (shadow - recorded)[moves]
     return BaseScore(
         distance=np.hypot(off[:, 0], off[:, 1]),
-        heading=np.abs((off[:, 2] + np.pi) % (2 * np.pi) - np.pi),
+        heading=np.abs(wrap_angle(off[:, 2])),
         agrees=(moves == shadow_moves).astype(np.float64),
     )
