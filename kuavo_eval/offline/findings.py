@@ -10,6 +10,8 @@ from kuavo_eval.metrics.image_identity import TOLD_APART
 GOOD, OPEN, BAD = "good", "open", "bad"
 BLIND = 1.05
 """A policy whose error grows by less than this when it sees another moment's images is blind."""
+ENOUGH = 5
+"""Fewer episodes give intervals that are too rough to praise a policy by."""
 Content = Mapping[str, Any]
 
 
@@ -50,15 +52,16 @@ def _data(document: Content) -> Iterator[tuple[str, str]]:
             yield OPEN, f"{task}: {_count(len(data['void']), 'episode')} could not be replayed"
         if data["episodes"] == 1:
             yield OPEN, f"{task}: one episode gives no intervals"
-        elif data["episodes"] < 5:
+        elif data["episodes"] < ENOUGH:
             yield OPEN, f"{task}: {data['episodes']} episodes give rough intervals"
 
 
 def _task(document: Content, task: str, scored: Content, known: bool) -> Iterator[tuple[str, str]]:
+    enough = document["tasks"][task]["episodes"] >= ENOUGH
     if "skill" in scored:
-        yield from _skill(scored["skill"], known)
+        yield from _skill(scored["skill"], known, enough)
     if "instruction" in scored:
-        yield from _language(document, task, scored["instruction"], known)
+        yield from _language(document, task, scored["instruction"], known, enough)
     if "modalities" in scored:
         yield from _sight(scored["modalities"])
     if scored["loss_met"] is not None:
@@ -68,13 +71,16 @@ def _task(document: Content, task: str, scored: Content, known: bool) -> Iterato
         yield from _safety(scored["violations"])
 
 
-def _skill(skill: Content, known: bool) -> Iterator[tuple[str, str]]:
+def _skill(skill: Content, known: bool, enough: bool) -> Iterator[tuple[str, str]]:
     hold = skill["hold"]
     best = [n for n in ("mean_trajectory", "nearest_demonstration") if _low(skill.get(n)) > 0]
     if _value(hold) <= 0:
         yield BAD if known else OPEN, "no better than not moving"
     elif len(best) == 2:
-        yield GOOD, "better than not moving, than the mean and than the nearest demonstration"
+        yield (
+            GOOD if enough else OPEN,
+            "better than not moving, than the mean and than the nearest demonstration",
+        )
     elif _low(hold) > 0:
         yield OPEN, "better than not moving, but not than replaying demonstrations"
     else:
@@ -82,7 +88,7 @@ def _skill(skill: Content, known: bool) -> Iterator[tuple[str, str]]:
 
 
 def _language(
-    document: Content, task: str, language: Content, known: bool
+    document: Content, task: str, language: Content, known: bool, enough: bool
 ) -> Iterator[tuple[str, str]]:
     chance, identified = document["chance"], language["identified"]
     alike = [
@@ -93,7 +99,10 @@ def _language(
     if _value(language["sensitivity"]) == 0:
         yield BAD, "its actions are the same under every instruction"
     elif _low(identified) > chance:
-        yield GOOD, "its own instruction fits best more often than by chance"
+        if enough:
+            yield GOOD, "its own instruction fits best more often than by chance"
+        else:
+            yield OPEN, "its own instruction fits best, on too few episodes to rule out chance"
     elif known and alike:
         yield (
             BAD,

@@ -84,6 +84,12 @@ class Island:
         said = (self._folder / "states.txt").read_text(errors="replace")
         return ([""] + re.findall(r'^data: "?(\w+)', said, re.MULTILINE))[-1]
 
+    def stop_listening(self) -> None:
+        """End the process that `state` started."""
+        if self._watcher is not None:
+            self.interrupt(self._watcher)
+            self._watcher = None
+
     def interrupt(self, process: subprocess.Popen[bytes], patience: float = 20) -> None:
         """Ctrl-C to one process and what it started, and wait for its end."""
         os.killpg(process.pid, signal.SIGINT)

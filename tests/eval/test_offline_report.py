@@ -20,6 +20,7 @@ from kuavo_eval.folder import OFFLINE, EvaluationFolder, read_scores
 from kuavo_eval.metrics.critical_intervals import Interval
 from kuavo_eval.offline import OfflineScores, Options, Source, score
 from kuavo_eval.offline.annotations import read_intervals, read_paraphrases
+from kuavo_eval.offline.findings import findings
 from kuavo_eval.offline.limits_of_loss import loss_limits
 from kuavo_eval.offline.page import renderer
 from kuavo_eval.offline.sources import parse_source
@@ -118,6 +119,18 @@ def test_language_of_the_deaf_and_of_the_one_who_swaps(document):
         document["checkpoints"]["deaf"]["tasks"]["weighing"]["instruction"]["paraphrases"]
     ) == {"0"}
     assert any("same under every instruction" in f["text"] for f in document["findings"])
+
+
+def test_nothing_is_praised_on_a_handful_of_episodes(document):
+    def praise(episodes: int) -> list[str]:
+        tasks = {name: {**about, "episodes": episodes} for name, about in document["tasks"].items()}
+        found = findings({**document, "tasks": tasks})
+        return [f["text"] for f in found if f["level"] == "good" and "limit" not in f["text"]]
+
+    heard = "oracle, all 4 tasks: its own instruction fits best more often than by chance"
+    assert praise(3) == [] and heard not in praise(4)
+    assert "oracle, all 4 tasks: better than not moving, than the mean" in "".join(praise(5))
+    assert any("instruction fits best more often" in text for text in praise(5))
 
 
 def test_a_policy_without_eyes_is_called_blind(document):
