@@ -6,7 +6,9 @@ so a late one lies further along the same motion, and what the samples do betwee
 
 Near its target a joint follows by linear feedback with a jerk below the limit, which is smooth.
 Far from it `ruckig` plans the fastest jerk-limited motion, anew at each sample, and the stream
-takes the beginning of it (alone, it would meet a moving target in a cycle of full jerks).
+takes the beginning of it (alone, it would meet a moving target in a cycle of full jerks). It plans
+in a frame that moves with the target, where the target rests: asked to pass a place at a speed,
+it would back up for a run-up, and a joint that falls behind would move the wrong way.
 
 Neither knows the position limits (ruckig's community edition does not enforce them), so each
 sample is checked afterwards: from it, the joint must still be able to brake inside its limits.
@@ -122,12 +124,7 @@ class ArmStream:
         now = self._running(elapsed)
         top = self._velocity * slower
         target = self._attainable(target, _TARGET_USE * top)
-        values = self._follow
-        values.max_velocity = top
-        values.current_position, values.current_velocity, values.current_acceleration = now
-        values.target_position = target.position
-        values.target_velocity = target.velocity
-        far = self._beginning(values, elapsed)
+        far = self._chasing(now, target, top, elapsed)
         jerk = feedback_jerk(now, target, elapsed, _BANDWIDTH)
         near = integrated(now, jerk, elapsed)
         settled = (
@@ -138,6 +135,21 @@ class ArmStream:
         if far is None:
             return self._advance(near if settled.all() else None, elapsed)
         return self._advance(_choose(settled, near, far), elapsed)
+
+    def _chasing(
+        self, now: Sample, target: Sample, top: np.ndarray, elapsed: float
+    ) -> Sample | None:
+        """The beginning of the fastest way to a target that goes on as it moves now."""
+        values = self._follow
+        values.max_velocity = top - target.velocity
+        values.min_velocity = -top - target.velocity
+        # the frame moves with the target and is the robot's when the sample is due
+        values.current_position = now.position + elapsed * target.velocity
+        values.current_velocity = now.velocity - target.velocity
+        values.current_acceleration = now.acceleration
+        values.target_position = target.position
+        moved = self._beginning(values, elapsed)
+        return moved and moved._replace(velocity=moved.velocity + target.velocity)
 
     def _attainable(self, target: Sample, top: np.ndarray) -> Sample:
         # a target beyond a limit is met standing at the limit

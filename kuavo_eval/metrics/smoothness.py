@@ -41,7 +41,7 @@ def sparc(speed: np.ndarray, fps: float, cut_off: float = CUT_OFF_HZ) -> float:
     spectrum = np.abs(np.fft.rfft(speed, points))
     frequency = np.fft.rfftfreq(points, 1.0 / fps)
     spectrum = spectrum / spectrum[0]
-    inside = frequency <= min(cut_off, fps / 2)
+    inside = frequency <= cut_off
     spectrum, frequency = spectrum[inside], frequency[inside]
     last = int(np.nonzero(spectrum >= AMPLITUDE)[0][-1]) + 1
     if last < 2:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,12 +12,15 @@ from kuavo_deploy.robot import topics
 from kuavo_eval.trials.schema import Latency, SafetyEvent
 from kuavo_sim.env import CONTROL_HZ, KuavoEnv
 from kuavo_sim.experts import make_expert
+from kuavo_sim.experts.base import OutOfReach
 from kuavo_sim.simulation import Simulation
 from kuavo_sim.trials import expert_rng, play
 from kuavo_train.policy.action_space import to_unified
 
 CHUNK = 20
 """Steps of a stand-in's chunk."""
+FOLLOW_THROUGH = 20
+"""Actions that an expert goes on for after its success: a push does not end at the line."""
 
 
 class ExpertDriver:
@@ -93,9 +97,9 @@ class Demonstration(Hold):
 
     def plan(self, observation: Mapping[str, Any], sampling: Mapping[str, Any]) -> np.ndarray:
         """What the expert did from now on."""
-        first = round(self._sim.time * CONTROL_HZ)
-        rows = np.minimum(np.arange(first, first + CHUNK), len(self._actions) - 1)
-        return self._actions[rows]
+        ends = self._sim.time * CONTROL_HZ + np.arange(CHUNK)  # action k is reached at k + 1
+        known = np.arange(len(self._actions))
+        return np.column_stack([np.interp(ends, known, column) for column in self._actions.T])
 
 
 def rehearsal(task: str, seed: int) -> np.ndarray:
@@ -110,6 +114,9 @@ def rehearsal(task: str, seed: int) -> np.ndarray:
         return actions[-1]
 
     play(env, info, act)
+    with contextlib.suppress(OutOfReach):
+        for _ in range(FOLLOW_THROUGH):
+            env.step(act())
     env.close()
     return np.array([to_unified(np.asarray(action)) for action in actions])
 

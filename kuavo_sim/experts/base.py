@@ -21,6 +21,8 @@ from kuavo_train.tasks import task_named
 
 Plan = Generator[np.ndarray, None, None]
 PERIOD = 1.0 / CONTROL_HZ
+QUICKEST = 4
+"""Periods of the shortest motion from rest to rest: in fewer the arms could not follow."""
 REACHABLE = 0.03
 """A goal that the arm misses by more than this is out of reach [m]."""
 
@@ -122,7 +124,7 @@ class Expert(ABC):
             + 0.12 * rotation_angle(starts[side][1], goal.rotation)
             for side, goal in goals.items()
         )
-        periods = max(2, round(length / (speed * self.tempo) * CONTROL_HZ))
+        periods = max(QUICKEST, round(length / (speed * self.tempo) * CONTROL_HZ))
         for i in range(1, periods + 1):
             part = minimum_jerk(i / periods)
             self.reach({s: between(starts[s], goal, part) for s, goal in goals.items()})
@@ -143,7 +145,7 @@ class Expert(ABC):
     def move_arms(self, arms: np.ndarray, seconds: float) -> Plan:
         """Move in joint space to a posture, shape (14,) [rad]."""
         start = self._arms
-        periods = max(2, round(seconds / self.tempo * CONTROL_HZ))
+        periods = max(QUICKEST, round(seconds / self.tempo * CONTROL_HZ))
         for i in range(1, periods + 1):
             self._arms = start + (arms - start) * minimum_jerk(i / periods)
             yield self.action()

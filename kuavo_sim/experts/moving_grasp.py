@@ -56,14 +56,14 @@ class MovingGraspExpert(ParcelExpert):
         return min(free - 0.008, self.scene.scale.left_edge + CLAW_HALF + 0.008)
 
     def _push(self) -> Plan:
-        """Close beside the parcel, down, and along the table until it is in the area."""
+        """Beside the parcel, close, down, and along the table until it is in the area."""
         reach, top = self.scene.reach_of_parcel(self.sim)[1], 2 * self.axes()[2]
         z = TABLE_TOP + TIP_CLEARANCE + self.rng.uniform(0.0, 0.006)
         beside = self.parcel
         free = beside[1] - reach - CLAW_HALF
         beside[1] = max(free - self.rng.uniform(0.024, 0.036), self._beside_scale(free))
-        self._hands[1] = 1.0
         yield from self.move_hand(HAND, self.pose(np.array([*beside[:2], z + top]), 0.0))
+        yield from self.close(HAND, 0.4)  # not earlier: the claw is around the parcel
         yield from self.move_hand(HAND, self.pose(np.array([*beside[:2], z]), 0.0), speed=0.2)
         end = self.scene.area[1] - reach - CLAW_HALF + self.rng.uniform(-0.012, 0.008)
         pushed = self.pose(np.array([beside[0], end, z]), 0.0)

@@ -463,7 +463,7 @@ def test_a_joint_that_is_late_now_and_then_is_not_blamed_for_the_others() -> Non
     world.follows = False
     for joint in (2, 3, 4):
         world.executor.on_plan(world.plan(MIDDLE + 0.6 * np.eye(14)[joint]))
-        world.run(0.8)
+        world.run(0.7)
         world.arms = np.array(world.sent[-1].arms)
     assert world.state == "run"
 

@@ -127,6 +127,28 @@ def test_a_smooth_motion_is_followed_without_lag_and_without_shaking() -> None:
     assert jerk < 5.0, "the motion's own jerk is 1.6 rad/s³"
 
 
+@settings(max_examples=25, deadline=None)
+@given(SEEDS, st.floats(0.0, 0.1), st.floats(0.1, 0.5))
+def test_a_target_that_runs_away_is_chased_straight_and_caught(
+    seed: int, ahead: float, speed: float
+) -> None:
+    """No joint backs up for a run-up, which would make it late and take the hand off its way."""
+    rng = np.random.default_rng(seed)
+    direction = rng.choice([-1.0, 1.0], 14)
+    velocity = direction * speed * LIMITS.velocity * rng.uniform(0.1, 1.0, 14)
+    arms = stream()
+    sent, targets = [arms.start(MIDDLE - 0.3 * direction)], []
+    for tick in range(1, 51):
+        place = sent[0] + direction * ahead + velocity * tick * PERIOD
+        targets.append(place)
+        sent.append(arms.follow(Sample(place, velocity, STILL), PERIOD))
+    way = direction * np.diff(sent, axis=0)
+    began = np.array(sent[1:]) * direction > np.array(targets) * direction
+    assert (way[~began] > -1e-5).all(), "backwards although the target is ahead"
+    assert np.abs(sent[-1] - targets[-1]).max() < 0.01, "half a second later"
+    assert_bounded(uniform(sent), LIMITS)
+
+
 def test_the_first_sample_is_the_measured_posture_and_braking_stops_within_its_bound() -> None:
     arms = stream()
     assert (arms.start(MIDDLE) == MIDDLE).all()

@@ -93,6 +93,13 @@ def test_a_joint_that_rests_elsewhere_in_each_episode_is_not_moved():
     assert moved_joints(list(rest)).nonzero()[0].tolist() == [3]
 
 
+def test_a_joint_that_moved_in_one_episode_of_three_is_not_moved():
+    episodes = np.zeros((3, 50, 16))
+    episodes[:, :, 3] = np.linspace(0, 1, 50)
+    episodes[1, :, 5] = np.linspace(0, 1, 50)  # somebody bumped into it
+    assert moved_joints(list(episodes)).nonzero()[0].tolist() == [3]
+
+
 def test_error_of_a_frame_is_over_moved_joints_and_counted_steps():
     spread = np.zeros(16)
     spread[[3, 7]] = 0.5, 1.0

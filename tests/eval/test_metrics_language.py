@@ -78,6 +78,14 @@ def test_tasks_that_look_the_same_are_at_chance():
     assert told_apart(thumbnails, tasks, episodes, 2)[0, 1] == pytest.approx(0.5, abs=0.1)
 
 
+def test_a_frame_is_compared_with_other_episodes_only():
+    """Each episode looks like itself and like one episode of the other task."""
+    levels = (0, 50, 1, 51)  # episodes 0 and 1 are of one task, 2 and 3 of the other
+    thumbnails = np.concatenate([pictures(level, 5, s) for s, level in enumerate(levels)])
+    found = told_apart(thumbnails, np.repeat([0, 0, 1, 1], 5), np.repeat(np.arange(4), 5), 2)
+    assert found[0, 1] == 0.0
+
+
 def test_a_task_with_one_episode_cannot_be_judged():
     """Its frames would only look like themselves."""
     thumbnails = pictures(0, 15, 0)

@@ -68,6 +68,12 @@ def test_execution_takes_a_new_chunk_every_replan_and_jumps_there():
     assert boundary_jumps(stream, boundaries).tolist() == [2.0, 2.0]
 
 
+def test_a_jump_is_the_step_at_the_boundary_not_the_way_of_two_steps():
+    stream = np.zeros((4, 16))
+    stream[:, 2] = [0.0, 0.5, 0.6, 0.6]
+    assert boundary_jumps(stream, np.array([2])).tolist() == [pytest.approx(0.1)]
+
+
 def test_hands_do_not_count_as_jumps():
     stream = np.zeros((4, 16))
     stream[2:, [7, 15]] = 1.0
@@ -154,11 +160,14 @@ def test_violations_count_commands_and_steps():
     beyond = chunks.copy()
     beyond[0, 2, 0] = limits.upper[0] + 0.01
     fast = chunks.copy()
-    fast[1, 3:, 8] += limits.velocity[7] / FPS + 0.01
+    fast[1, 3:, 8] += 1.001 * limits.velocity[7] / FPS
+    quick = chunks.copy()
+    quick[1, 3:, 8] += 0.999 * limits.velocity[7] / FPS
     open_hand = chunks.copy()
     open_hand[0, :, 7] = -0.2
     assert violations(beyond, limits, FPS).position == 1
     assert violations(fast, limits, FPS)[2:] == (0, 1, 0)
+    assert violations(quick, limits, FPS)[2:] == (0, 0, 0)
     assert violations(open_hand, limits, FPS).hands == 5
     assert violations(beyond, limits, FPS) + violations(fast, limits, FPS) == Violations(
         20, 16, 1, violations(beyond, limits, FPS).velocity + 1, 0

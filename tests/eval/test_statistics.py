@@ -196,6 +196,13 @@ def test_bootstrap_weighs_episodes_by_their_frames() -> None:
     assert bootstrap_ratio([10.0, 0.0], [10, 30]).quantity("").value == pytest.approx(0.25)
 
 
+def test_an_episode_keeps_its_sum_and_its_count_together() -> None:
+    """Long and short episodes with the same error: whatever is drawn, the error is that."""
+    frames = np.array([10.0, 1000.0, 30.0, 500.0])
+    score = bootstrap_ratio(0.25 * frames, frames).quantity("rad")
+    assert (score.low, score.value, score.high) == pytest.approx((0.25, 0.25, 0.25))
+
+
 def test_bootstrap_is_the_same_for_the_same_seed() -> None:
     values = np.random.default_rng(1).random(12)
     first, again, other = (bootstrap_ratio(values, np.ones(12), seed=s) for s in (3, 3, 4))

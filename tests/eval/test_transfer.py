@@ -32,6 +32,8 @@ def test_forgetting_is_from_the_best_that_ever_was() -> None:
     assert transfer.forgetting(R) == pytest.approx(((0.9 - 0.5) + (0.8 - 0.6)) / 2)
     better_later = np.array([[0.5, 0, 0], [0.9, 0.8, 0], [0.6, 0.8, 0.9]])
     assert transfer.forgetting(better_later) == pytest.approx((0.3 + 0.0) / 2)
+    best_at_last = np.array([[0.5, 0, 0], [0.4, 0.8, 0], [0.9, 0.7, 0.9]])
+    assert transfer.forgetting(best_at_last) == pytest.approx((-0.4 + 0.1) / 2), "it gained"
 
 
 def test_nbt() -> None:
