@@ -69,6 +69,7 @@ def compare(
     from kuavo_eval.comparison.sides import open_sides
     from kuavo_eval.folder import COMPARISON, EvaluationFolder
     from kuavo_eval.provenance import provenance
+    from kuavo_eval.report.text import shown
 
     try:
         options = Options(alpha, power, smallest, sequential, seed, measure)
@@ -84,6 +85,10 @@ def compare(
             pd.DataFrame(rows).to_parquet(folder.path / "comparison.parquet")
             folder.finish(document, render)
     typer.echo(document["verdict"]["text"])
+    for item in document["different_conditions"]:
+        values = (item[side] for side in ("a", "b"))
+        told = " and ".join(v if isinstance(v, str) else shown(v) for v in values)
+        typer.echo(f"attention: {item['what']} differs: {told}", err=True)
     if out:
         typer.echo(f"report: {out / 'report.html'}")
     if json:

@@ -28,6 +28,7 @@ def render(document: dict[str, Any]) -> str:
         f"Is A = {{sides.a.label}} better than B = {{sides.b.label}}? Measured {_where(sides)}.",
     )
     page.verdict("verdict.text", document["verdict"]["level"], _detail(document))
+    _conditions(page, document["different_conditions"])
     if document["method"]["of"] == TRIALS:
         _rates(page, document)
         _sequential(page, document)
@@ -37,6 +38,29 @@ def render(document: dict[str, Any]) -> str:
         _errors(page, document)
     _method(page, document)
     return page.html()
+
+
+def _conditions(page: Page, different: list[dict[str, Any]]) -> None:
+    if not different:
+        return
+    page.section(
+        "Not only the checkpoint differs",
+        "The trials were run under different conditions, too. What is better may be due to these.",
+    )
+
+    def cell(at: str, value: Any) -> Markup:
+        return page.text(at) if isinstance(value, str) else page.number(at)
+
+    page.table(
+        ["condition", "A", "B"],
+        [
+            [
+                page.text(f"different_conditions.{i}.what"),
+                *(cell(f"different_conditions.{i}.{side}", item[side]) for side in ("a", "b")),
+            ]
+            for i, item in enumerate(different)
+        ],
+    )
 
 
 def _where(sides: dict[str, Any]) -> str:

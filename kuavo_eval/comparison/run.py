@@ -6,6 +6,7 @@ from typing import Any
 
 from kuavo_cli.errors import UserError
 from kuavo_eval.comparison import recordings, rollouts
+from kuavo_eval.comparison.conditions import differing_conditions
 from kuavo_eval.comparison.options import Options
 from kuavo_eval.comparison.sides import Side
 from kuavo_eval.comparison.verdict import EQUAL, OPEN, decision, level, sentence
@@ -44,6 +45,9 @@ def compare(a: Side, b: Side, options: Options) -> tuple[dict[str, Any], list[di
         "tasks": compared,
         "not_compared": {name: row["void"] for name, row in tasks.items() if name not in compared},
     }
+    document["different_conditions"] = (
+        differing_conditions(a.folder, b.folder) if of_trials else []
+    )
     document["overall"] = _overall(a, b, compared, options) if of_trials else None
     document["verdict"] = {"text": sentence(compared, document), "level": level(compared)}
     rows = rollouts.rows_of(a, b) if of_trials else recordings.rows_of(a, b, options.measure)

@@ -11,6 +11,7 @@ MINUS = "\u2212"
 THIN = "\u202f"
 NO_BREAK = "\u00a0"
 FRACTION, POINTS, P_VALUE = "fraction", "points", "p"
+MOST_DIGITS = 4
 _SCALE = {FRACTION: 100.0, POINTS: 100.0}
 _SUFFIX = {FRACTION: "%", POINTS: "points", P_VALUE: "", "": ""}
 
@@ -23,7 +24,8 @@ def shown(item: Any, unit: str | None = None, decimals: int | None = None) -> st
             `successes`, `trials`; None is shown as a dash.
         unit: instead of the item's own. 'fraction' is shown as per cent, 'points' as a signed
             difference in percentage points, 'p' as a p-value.
-        decimals: default: two significant digits of the interval, else three of the value.
+        decimals: default: two significant digits of the interval, at most four of the value;
+            without an interval three of the value.
     """
     value, own, low, high = parts(item)
     unit = own if unit is None else unit
@@ -63,6 +65,8 @@ def _decimals(value: float, low: float | None, high: float | None, scale: float,
     if low is not None and high is not None and high - low > 1e-9 * max(abs(low), abs(high)):
         width = (high - low) * scale
         digits = 1 - math.floor(math.log10(width))
+        largest = max(abs(low), abs(high)) * scale
+        digits = min(digits, MOST_DIGITS - 1 - math.floor(math.log10(largest)))
         return min(max(digits, 0), 1 if unit in _SCALE else 6)
     if unit in _SCALE:
         return 0 if abs(value * scale - round(value * scale)) < 1e-9 else 1

@@ -18,7 +18,7 @@ from kuavo_eval.comparison import Options, compare
 from kuavo_eval.comparison.page import render
 from kuavo_eval.comparison.recordings import sign_flip
 from kuavo_eval.comparison.sides import open_sides
-from kuavo_eval.folder import EvaluationFolder, read_scores
+from kuavo_eval.folder import SCHEMA, SCORES, EvaluationFolder, read_scores
 from kuavo_eval.statistics import evidence_paired, pairs_needed, trials_per_arm
 from tests.eval.made_trials import folder_of, trial, won
 from tests.eval.page_numbers import check_page
@@ -222,6 +222,33 @@ def test_the_command_and_its_page(tmp_path: Path) -> None:
     }
     again = CliRunner().invoke(app, [str(a), str(b), "--out", str(out)])
     assert isinstance(again.exception, UserError) and "exists" in str(again.exception)
+
+
+def test_different_conditions_are_said_not_passed_over(tmp_path: Path) -> None:
+    """Another time limit is said, a latency that was measured a little differently is not."""
+    limits: dict[str, Any] = {"a": "the scene's", "b": {"value": 20.0, "unit": "s"}}
+    for name, latency in (("a", 0.131), ("b", 0.135)):
+        folder = folder_of(tmp_path / name, {"weighing": won(6, 8)}, name)
+        latencies = {"what": f"latency of inference, {name}", "value": s(latency)}
+        same = {"what": "how chunks continue each other", "value": "rtc"}
+        scenes = {"what": "scenes", "value": f"seeds {name}"}
+        limit = {"what": "time limit of a trial", "value": limits[name]}
+        document = {"kind": "trials", "schema": SCHEMA, "conditions": [latencies, same, scenes]}
+        document["conditions"].append(limit)
+        (folder / SCORES).write_text(json.dumps(document))
+    out = tmp_path / "out"
+    done = CliRunner().invoke(app, [str(tmp_path / "a"), str(tmp_path / "b"), "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    assert read_scores(out)["different_conditions"] == [
+        {"what": "time limit of a trial", **limits}
+    ]
+    assert "time limit of a trial differs: the scene's and 20.0" in done.output
+    check_page(out)
+    assert "Not only the checkpoint differs" in (out / "report.html").read_text()
+
+
+def s(value: float) -> dict[str, Any]:
+    return {"value": value, "unit": "s"}
 
 
 def test_a_mistyped_option_is_a_usage_error(tmp_path: Path) -> None:

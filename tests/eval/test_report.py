@@ -30,6 +30,8 @@ UNITS = st.sampled_from(["", "rad", "s", "ms", "fraction", "points", "rad/s", "t
          "0.0123\u00a0rad (0.0101–0.0149)"),
         ({"value": -0.2, "unit": "s", "low": -0.31, "high": 0.1}, None,
          "−0.20\u00a0s (−0.31 to 0.10)"),
+        ({"value": 1.00003, "unit": "", "low": 0.99981, "high": 1.00122}, None,
+         "1.000 (1.000–1.001)"),
         ({"value": 0.25, "unit": "fraction", "low": -0.03, "high": 0.49}, "points",
          "+25\u00a0points (−3 to +49)"),
         (0.912, "fraction", "91.2\u00a0%"),

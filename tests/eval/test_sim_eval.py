@@ -59,6 +59,12 @@ def test_a_demonstration_in_chunks_succeeds_whatever_the_latency(latency: float)
 
 
 @pytest.mark.slow
+def test_a_demonstration_with_quick_lifts_and_a_push_succeeds_through_the_executor() -> None:
+    trial = tried("demonstration", "moving_grasp", latency=0.1)
+    assert trial.success, (trial.failure, trial.void, trial.stages)
+
+
+@pytest.mark.slow
 def test_a_demonstration_walks_through_the_executor_s_hand_over() -> None:
     trial = tried("demonstration", "sorting", latency=0.3)
     assert trial.success, (trial.failure, trial.void, trial.stages)
