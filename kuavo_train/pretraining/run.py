@@ -34,6 +34,7 @@ from kuavo_train.pretraining.heads import class_loss, class_shares, pointing_los
 from kuavo_train.pretraining.inputs import Inputs, brightened
 from kuavo_train.pretraining.measure import Measured, measure
 from kuavo_train.pretraining.model import PretrainingModel
+from kuavo_train.pretraining.muon import Muon
 from kuavo_train.pretraining.phrases import all_phrases
 from kuavo_train.pretraining.settings import MAY_CHANGE, Settings
 from kuavo_train.sequential.console import Monitor, log
@@ -111,14 +112,8 @@ class PretrainingRun:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
             self.model = PretrainingModel(policy, CLASSES)
-        self._names = [n for n, p in self.model.named_parameters() if p.requires_grad]
-        parameters = dict(self.model.named_parameters())
-        self._optimizer = torch.optim.AdamW(
-            [parameters[name] for name in self._names],
-            lr=settings.learning_rate,
-            betas=settings.betas,
-            weight_decay=settings.weight_decay,
-        )
+        self._parameters = {n: p for n, p in self.model.named_parameters() if p.requires_grad}
+        self._optimizers = _optimizers(self._parameters, settings)
         self.progress = self._load_state() if stored else Progress(0, 0.0, [])
         self._schedule = Schedule(
             settings.learning_rate,
@@ -159,26 +154,29 @@ class PretrainingRun:
         """One optimizer step; a function of the weights, the settings and the step's number."""
         settings = self._settings
         rate = self._schedule.at(step)
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate
+        for optimizer in self._optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
         batch = self._frames.batch(settings.frames, settings.queries, settings.seed, step)
         self.model.train()
-        self._optimizer.zero_grad(set_to_none=True)
+        self.model.zero_grad(set_to_none=True)
         parts = self._losses(batch, step)
         loss = torch.stack(list(parts.values())).sum()
         loss.backward()
-        parameters = self._optimizer.param_groups[0]["params"]
-        norm = torch.nn.utils.clip_grad_norm_(parameters, settings.max_gradient_norm)
+        norm = torch.nn.utils.clip_grad_norm_(
+            self._parameters.values(), settings.max_gradient_norm
+        )
         if not math.isfinite(loss.item()) or not math.isfinite(norm.item()):
             raise TrainingError(f"pretraining: the loss is {loss.item()} at step {step}")
-        self._optimizer.step()
+        for optimizer in self._optimizers:
+            optimizer.step()
         return {"loss": loss.item(), **{name: part.item() for name, part in parts.items()}}
 
     def store(self, target: Path, resumable: bool) -> None:
         """Write a checkpoint; a resumable one holds heads and optimizer too."""
         lineage = Lineage(
-            "random weights", "base", 0, self.progress.step, [], LOSS_VERSION, self._names,
-            package_versions(),
+            "random weights", "base", 0, self.progress.step, [], LOSS_VERSION,
+            list(self._parameters), package_versions(),
         )  # fmt: skip
         write_checkpoint(
             target,
@@ -274,10 +272,10 @@ class PretrainingRun:
         }
         save_file(heads, folder / _HEADS)
         moments = {}
-        parameters = self._optimizer.param_groups[0]["params"]
-        for name, parameter in zip(self._names, parameters, strict=True):
-            for key, value in self._optimizer.state.get(parameter, {}).items():
-                moments[f"{name}/{key}"] = value.detach().contiguous()
+        for name, parameter in self._parameters.items():
+            for optimizer in self._optimizers:
+                for key, value in optimizer.state.get(parameter, {}).items():
+                    moments[f"{name}/{key}"] = value.detach().contiguous()
         save_file(moments, folder / _OPTIMIZER)
         (folder / _STATE).write_text(json.dumps(asdict(self.progress)), encoding="utf-8")
 
@@ -287,13 +285,30 @@ class PretrainingRun:
         left = [name for name in missing if not name.startswith("policy.")]
         if left or unexpected:
             raise TrainingError(f"{self._resume}: heads do not fit: {[*left, *unexpected]}")
-        known = {name: index for index, name in enumerate(self._names)}
-        state: dict[int, dict[str, Tensor]] = {}
         for key, value in load_file(self._resume / _OPTIMIZER).items():
             name, _, part = key.rpartition("/")
-            state.setdefault(known[name], {})[part] = value
-        self._optimizer.load_state_dict({**self._optimizer.state_dict(), "state": state})
+            parameter = self._parameters[name]
+            self._optimizers[_is_hidden(name, parameter)].state[parameter][part] = value
         return Progress(**json.loads((self._resume / _STATE).read_text(encoding="utf-8")))
+
+
+def _optimizers(
+    parameters: dict[str, Tensor], settings: Settings
+) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
+    """AdamW for what is no hidden layer's matrix, Muon for what is one."""
+    split: tuple[list[Tensor], list[Tensor]] = ([], [])
+    for name, parameter in parameters.items():
+        split[_is_hidden(name, parameter)].append(parameter)
+    rate, decay = settings.learning_rate, settings.weight_decay
+    return (
+        torch.optim.AdamW(split[0], lr=rate, betas=settings.betas, weight_decay=decay),
+        Muon(split[1], lr=rate, weight_decay=decay),
+    )
+
+
+def _is_hidden(name: str, parameter: Tensor) -> bool:
+    edges = "embed", "action_in_proj", "action_out_proj", "state_proj", "pointing.", "classes."
+    return parameter.dim() == 2 and not any(edge in name for edge in edges)
 
 
 def vocabulary_texts() -> list[str]:

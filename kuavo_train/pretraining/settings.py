@@ -24,12 +24,12 @@ class Settings:
 
     architecture: str = "nano"
     seed: int = 0
-    steps: int = 4000
+    steps: int = 1500
     frames: int = 16
     queries: int = 4
     noises: int = 3
-    learning_rate: float = 8.0e-4
-    warmup_steps: int = 100
+    learning_rate: float = 2.0e-3
+    warmup_steps: int = 50
     final_learning_rate: float = 0.05
     weight_decay: float = 0.01
     betas: tuple[float, float] = (0.9, 0.98)
@@ -39,7 +39,7 @@ class Settings:
     brightness: float = 0.15
     held_out: int = 20
     validate_steps: int = 100
-    validation_batches: int = 6
+    validation_batches: int = 4
     save_steps: int = 50
 
 
