@@ -17,10 +17,12 @@ os.environ.setdefault("MUJOCO_GL", "egl")
 
 app = typer.Typer()
 CORES = os.cpu_count() or 1
+_NOT_THROUGH_NODES = ("stand_in", "switch", "latency", "continuation", "videos", "workers")
 
 
 @app.command()
 def sim(
+    context: typer.Context,
     checkpoint: Annotated[
         Optional[list[str]],  # noqa: UP045
         typer.Option(help="Folder of a checkpoint, or NAME=FOLDER; several are tried in turn."),
@@ -77,8 +79,7 @@ def sim(
     names = task_names(task)
     folder = out or RESULTS / f"sim_{'_'.join(tested)}"[:100]
     if ros:
-        if stand_in or switch is not None or latency is not None:
-            raise UserError("--ros takes checkpoints only, as fast as they are", exit_code=2)
+        _refuse_for_nodes(context)
         _through_nodes(labelled(checkpoint or []), names, episodes, seed, folder,
                        (height, width), time_limit, device)  # fmt: skip
         return
@@ -98,6 +99,23 @@ def sim(
     )
     trials = run(tested, names, episodes, seed, folder, settings)
     _tell(folder, write_run_results(folder, trials, sys.argv))
+
+
+def _refuse_for_nodes(context: typer.Context) -> None:
+    """What the nodes decide themselves cannot be asked for."""
+    asked = [n for n in _NOT_THROUGH_NODES if not _is_default(context, n)]
+    if asked:
+        options = ", ".join("--" + name.replace("_", "-") for name in asked)
+        raise UserError(
+            f"--ros takes checkpoints only, as fast as they are, one trial at a time, with a bag "
+            f"of each instead of films: leave out {options}",
+            exit_code=2,
+        )
+
+
+def _is_default(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is None or source.name == "DEFAULT"
 
 
 def _through_nodes(

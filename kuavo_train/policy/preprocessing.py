@@ -37,7 +37,8 @@ def image_tensor(image: Any, size: tuple[int, int]) -> Tensor:
     Returns:
         Float32, shape (3, height, width), in 0…1; the padding (left and top) is black.
     """
-    tensor = torch.as_tensor(np.asarray(image) if not isinstance(image, Tensor) else image)
+    # a decoded image may be read-only, of which torch complains
+    tensor = image if isinstance(image, Tensor) else torch.as_tensor(np.require(image, None, "W"))
     if tensor.ndim != 3 or 3 not in (tensor.shape[0], tensor.shape[-1]):
         raise DataError(f"an image has three channels, got shape {tuple(tensor.shape)}")
     if tensor.shape[-1] == 3 and (tensor.dtype == torch.uint8 or tensor.shape[0] != 3):

@@ -43,6 +43,7 @@ def test_a_plan_that_cannot_be_is_not_written(
         (["--stand-in=hold", "--task=juggling"], "unknown task 'juggling'"),
         (["--stand-in=oracle"], "choose from expert, swapped"),
         (["--stand-in=hold", "--ros"], "--ros takes checkpoints only"),
+        (["--checkpoint=x", "--ros", "--workers=3", "--videos=0"], "leave out --videos, --workers"),
         (["--checkpoint=nothing", "--ros"], "no checkpoint at"),
         (["--checkpoint=nothing"], "no checkpoint at"),
     ],
