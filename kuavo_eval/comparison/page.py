@@ -47,18 +47,11 @@ def _conditions(page: Page, different: list[dict[str, Any]]) -> None:
         "Not only the checkpoint differs",
         "The trials were run under different conditions, too. What is better may be due to these.",
     )
-
-    def cell(at: str, value: Any) -> Markup:
-        return page.text(at) if isinstance(value, str) else page.number(at)
-
     page.table(
         ["condition", "A", "B"],
         [
-            [
-                page.text(f"different_conditions.{i}.what"),
-                *(cell(f"different_conditions.{i}.{side}", item[side]) for side in ("a", "b")),
-            ]
-            for i, item in enumerate(different)
+            [page.value(f"different_conditions.{i}.{key}") for key in ("what", "a", "b")]
+            for i in range(len(different))
         ],
     )
 

@@ -48,7 +48,7 @@ class Words:
         end = 0
         for match in _PLACEHOLDER.finditer(text):
             pieces.append(self.label(text[end : match.start()]))
-            pieces.append(self._placed(match.group(1), match.group(2)))
+            pieces.append(self.value(match.group(1), match.group(2)))
             end = match.end()
         return Markup("").join([*pieces, self.label(text[end:])])
 
@@ -67,7 +67,8 @@ class Words:
             GLOSSARY[term], text or term
         )
 
-    def _placed(self, source: str, unit: str | None) -> Markup:
+    def value(self, source: str, unit: str | None = None) -> Markup:
+        """The number or the text at `source`, whichever is there."""
         if unit is None and isinstance(value_at(self._document, source), (str, bool)):
             return self.text(source)
         return self.number(source, unit)

@@ -80,9 +80,7 @@ class _Tables:
         if conditions:
             self._page.facts(
                 {
-                    item["what"]: self._page.number(f"conditions.{i}.value")
-                    if not isinstance(item["value"], str)
-                    else self._page.text(f"conditions.{i}.value")
+                    item["what"]: self._page.value(f"conditions.{i}.value")
                     for i, item in enumerate(conditions)
                 }
             )

@@ -273,9 +273,9 @@ class PretrainingRun:
         save_file(heads, folder / _HEADS)
         moments = {}
         for name, parameter in self._parameters.items():
-            for optimizer in self._optimizers:
-                for key, value in optimizer.state.get(parameter, {}).items():
-                    moments[f"{name}/{key}"] = value.detach().contiguous()
+            optimizer = self._optimizers[_is_hidden(name, parameter)]
+            for key, value in optimizer.state.get(parameter, {}).items():
+                moments[f"{name}/{key}"] = value.detach().contiguous()
         save_file(moments, folder / _OPTIMIZER)
         (folder / _STATE).write_text(json.dumps(asdict(self.progress)), encoding="utf-8")
 
