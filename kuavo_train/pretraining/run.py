@@ -153,10 +153,11 @@ class PretrainingRun:
     def step(self, step: int) -> dict[str, float]:
         """One optimizer step; a function of the weights, the settings and the step's number."""
         settings = self._settings
-        rate = self._schedule.at(step)
-        for optimizer in self._optimizers:
+        course = self._schedule.at(step) / settings.learning_rate
+        rates = settings.learning_rate, settings.hidden_learning_rate
+        for optimizer, rate in zip(self._optimizers, rates, strict=True):
             for group in optimizer.param_groups:
-                group["lr"] = rate
+                group["lr"] = course * rate
         batch = self._frames.batch(settings.frames, settings.queries, settings.seed, step)
         self.model.train()
         self.model.zero_grad(set_to_none=True)
@@ -299,10 +300,12 @@ def _optimizers(
     split: tuple[list[Tensor], list[Tensor]] = ([], [])
     for name, parameter in parameters.items():
         split[_is_hidden(name, parameter)].append(parameter)
-    rate, decay = settings.learning_rate, settings.weight_decay
+    rate, hidden, decay = (
+        settings.learning_rate, settings.hidden_learning_rate, settings.weight_decay
+    )
     return (
         torch.optim.AdamW(split[0], lr=rate, betas=settings.betas, weight_decay=decay),
-        Muon(split[1], lr=rate, weight_decay=decay),
+        Muon(split[1], lr=hidden, weight_decay=decay),
     )
 
 

@@ -19,7 +19,8 @@ class Settings:
 
     frames, queries, noises: per step, frame and query. class_weight, flow_weight: of these losses
     beside the pointing loss. held_out: every n-th shard is for validation. validate_steps,
-    save_steps: how often. validation_batches: of `frames` frames each.
+    save_steps: how often. validation_batches: of `frames` frames each. hidden_learning_rate: Muon's, of
+    the hidden layers' matrices; it follows the other one's course.
     """
 
     architecture: str = "nano"
@@ -29,6 +30,7 @@ class Settings:
     queries: int = 4
     noises: int = 3
     learning_rate: float = 2.0e-3
+    hidden_learning_rate: float = 6.0e-3
     warmup_steps: int = 50
     final_learning_rate: float = 0.05
     weight_decay: float = 0.01
@@ -44,7 +46,14 @@ class Settings:
 
 
 MAY_CHANGE = frozenset(
-    {"steps", "learning_rate", "validate_steps", "validation_batches", "save_steps"}
+    {
+        "steps",
+        "learning_rate",
+        "hidden_learning_rate",
+        "validate_steps",
+        "validation_batches",
+        "save_steps",
+    }
 )
 """A run may go on longer, or at another pace: the course of the learning rate follows."""
 

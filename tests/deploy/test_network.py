@@ -92,6 +92,8 @@ def test_delay_loss_and_a_cut_cable_hold_and_the_robot_goes_on_by_itself(
     mended_at = time.time()
     until(lambda: island.state() == "run", "it goes on with the next plan", 60)
     island.interrupt(recorder)
+    # its launcher may end before the program that closes the bag
+    until(bag.is_file, "the bag is closed", 20)
 
     run = RunBag(bag)
     held = [at for at, state in run.states if state.startswith("hold:") and at > cut_at]
