@@ -15,7 +15,7 @@ HELP = """Tools for the Leju Kuavo humanoid: a simulated robot, recordings, trai
 
   kuavo doctor                      is everything in place?
 
-  kuavo sim demo --task weighing    the robot at work, with a video
+  kuavo demo --task weighing        the shipped model at work, with a film and a report
 
   kuavo sim record --task weighing --episodes 5 --out outputs/w5
 
@@ -33,6 +33,7 @@ class Groups(LazyGroup):
         "doctor": Member(
             "kuavo_cli.doctor.command", "Check the set-up; every problem with its fix."
         ),
+        "demo": Member("kuavo_eval.commands.demo", "Watch a trained policy do two tasks."),
         "sim": Member("kuavo_sim.cli", "The simulated Kuavo: demo, expert, record."),
         "data": Member("kuavo_train.data.cli", "Recordings: convert bags, check, view."),
         "train": Member("kuavo_train.cli", "Train every stage; make a base model."),

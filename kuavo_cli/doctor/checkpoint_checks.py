@@ -12,9 +12,6 @@ from kuavo_deploy.robot import topics
 from kuavo_train.checkpoint.manifest import Manifest, read_manifest, verify
 from kuavo_train.errors import CheckpointError
 
-DEFAULT = Path("outputs/train/smolvla_sequential/task4_sorting/best")
-"""Below the checkout; `policy.launch`'s own default."""
-
 
 @dataclass(frozen=True)
 class Trained:

@@ -11,7 +11,6 @@ from typing import Annotated, Any, Optional
 import typer
 
 from kuavo_cli.doctor import machine_checks, python_checks, ros_checks
-from kuavo_cli.doctor.python_checks import ROOT
 from kuavo_cli.doctor.result import Result
 from kuavo_cli.errors import UserError
 from kuavo_cli.jsonio import write_json
@@ -149,13 +148,14 @@ def _check_effector(name: str | None) -> None:
 
 def _section_checkpoint(report: Report, folder: Path | None) -> Any:
     """The cameras that the checkpoint wants; None without one."""
-    from kuavo_cli.doctor.checkpoint_checks import DEFAULT, check_checkpoint, open_trained
+    from kuavo_cli.doctor.checkpoint_checks import check_checkpoint, open_trained
+    from kuavo_train.checkpoint.shipped import default_checkpoint
     from kuavo_train.errors import CheckpointError
 
-    chosen = folder or ROOT / DEFAULT
+    chosen = folder or default_checkpoint()
     fix = "train one (docs/training.md), or name its folder: --checkpoint DIR"
     if folder is None and not chosen.exists():
-        finding = Result("checkpoint", "info", f"none at {DEFAULT}", fix)
+        finding = Result("checkpoint", "info", f"none at {chosen}", fix)
         report.section("Checkpoint", [lambda: finding])
         return None
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,11 @@ from kuavo_eval.trials.schema import Trial
 
 
 def write_plan_results(
-    folder: Path, trials: Sequence[Trial], command: Sequence[str], unblind: bool = False
+    folder: Path,
+    trials: Sequence[Trial],
+    command: Sequence[str],
+    unblind: bool = False,
+    films: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """`scores.json`, `trials.parquet` and `report.html` beside the log.
 
@@ -26,6 +30,7 @@ def write_plan_results(
         trials: all attempts.
         command: as typed.
         unblind: call a blinded plan's checkpoints by the names that they were planned under.
+        films: caption → path in the folder.
 
     Raises:
         UserError: no plan there, or the trials are another plan's.
@@ -50,7 +55,7 @@ def write_plan_results(
         "provenance": provenance(command, plan.seed, checkpoints if open_to_all else {}),
         "conditions": _conditions(plan, trials, unblind),
     }
-    return write_results(folder, _in_order(trials), about, {})
+    return write_results(folder, _in_order(trials, list(plan.rubrics)), about, films or {})
 
 
 def _blinding(plan: Plan, unblind: bool) -> str:
@@ -59,8 +64,8 @@ def _blinding(plan: Plan, unblind: bool) -> str:
     return "were blinded during the trials" if unblind else "blinded"
 
 
-def _in_order(trials: Sequence[Trial]) -> list[Trial]:
-    return sorted(trials, key=lambda trial: (trial.checkpoint, trial.task))
+def _in_order(trials: Sequence[Trial], tasks: Sequence[str]) -> list[Trial]:
+    return sorted(trials, key=lambda trial: (trial.checkpoint, tasks.index(trial.task)))
 
 
 def _conditions(plan: Plan, trials: Sequence[Trial], unblind: bool) -> list[dict[str, Any]]:

@@ -15,7 +15,6 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from kuavo_deploy.robot import topics
-from kuavo_deploy.robot.messages import kuavo_msgs
 from kuavo_deploy.ros import convert, names
 from kuavo_eval.hardware.plan import Plan, PlannedTrial
 from kuavo_eval.hardware.robot import Change, SceneState, Status
@@ -65,12 +64,15 @@ class RosRobot:
         self._changes: list[Change] = []
         self._latencies: list[float] = []
         self._session: str | None = None
-        self._epoch = self._instruction = ""
-        self._planned = False
+        self._epoch = self._instruction = self._in_force = self._refused = ""
+        self._planned = self._announced = False
         self._scene: dict[str, Any] = {}
         rospy.Subscriber(names.STATE, String, self._on_state, queue_size=50)
         rospy.Subscriber(names.PLAN, JointTrajectory, self._on_plan, queue_size=10)
         rospy.Subscriber(names.EPOCH, String, self._on_epoch, queue_size=10)
+        rospy.Subscriber(names.IN_FORCE, String, self._on_in_force, queue_size=10)
+        rospy.Subscriber(names.REFUSED, String, self._on_refused, queue_size=10)
+        self._told = rospy.Publisher(names.INSTRUCTION, String, queue_size=10)
         if simulated:
             rospy.Subscriber(SIM_STATE, String, self._on_scene, queue_size=1)
 
@@ -91,8 +93,16 @@ class RosRobot:
     def _on_epoch(self, message: String) -> None:
         announcement = convert.announcement(message)
         with self._lock:
-            self._epoch, self._planned = announcement.epoch, False
+            self._epoch, self._planned, self._announced = announcement.epoch, False, True
             self._instruction = announcement.instruction
+
+    def _on_in_force(self, message: String) -> None:
+        with self._lock:
+            self._in_force = message.data
+
+    def _on_refused(self, message: String) -> None:
+        with self._lock:
+            self._refused = message.data
 
     def _on_scene(self, message: String) -> None:
         state = json.loads(message.data)
@@ -104,14 +114,7 @@ class RosRobot:
     def prepare(self, trial: PlannedTrial) -> str:
         """See `Robot.prepare`."""
         self._ensure_policy(trial)
-        set_instruction = rospy.ServiceProxy(names.SET_INSTRUCTION, kuavo_msgs("srv").SetString)
-        try:
-            answer = set_instruction(trial.task)
-        except rospy.ServiceException as error:
-            self._wait(LOOK)  # Ctrl-C closes the connection too: then this session ends here
-            raise VoidTrial(f"the instruction was not given: {error}") from error
-        if not answer.success:
-            raise VoidTrial(f"the instruction was not taken over: {answer.message}")
+        self._instruct(trial.task)
         if self._simulated:
             self._reset(trial)  # the observation that it plans from now on is the new scene's
         with self._lock:
@@ -188,6 +191,21 @@ class RosRobot:
         )  # fmt: skip
         self._running = trial.checkpoint
         self._await(lambda: self._epoch, LOADING, "the policy does not start")
+
+    def _instruct(self, text: str) -> None:
+        """On the language topic, as the robot's user does, until the executor has taken it over."""
+        heard = "nobody listens to instructions"
+        self._await(lambda: self._told.get_num_connections() > 0, PATIENCE, heard)
+        with self._lock:
+            self._announced, self._refused = False, ""
+        self._told.publish(text)
+        # one that is in force already is announced again, under its old epoch
+        self._await(
+            lambda: self._refused or (self._announced and self._epoch == self._in_force),
+            PATIENCE, "the instruction was not taken over",
+        )  # fmt: skip
+        if self._refused:
+            raise VoidTrial(f"the instruction was refused: {self._refused}")
 
     def _await(self, true: Callable[[], Any], limit: float, what: str) -> None:
         end = time.monotonic() + limit

@@ -198,14 +198,11 @@ class _Tables:
         )  # fmt: skip
 
     def films(self) -> None:
-        """The first failures."""
+        """Of the first failures, or of everything."""
         videos = self._document["videos"]
         if not videos:
             return
-        self._page.section(
-            "Films of the first failures",
-            "The same trial once more, in front of a camera: room, head camera, both wrists.",
-        )
+        self._page.section("Films", "Room, head camera, both wrists; below them what happens.")
         for video in videos:
             self._page.add(
                 Markup(

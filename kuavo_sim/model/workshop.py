@@ -37,7 +37,7 @@ def workshop(lighting: Lighting) -> mujoco.MjSpec:
     spec.visual.quality.offsamples = 0
     spec.visual.quality.shadowsize = 768
     spec.visual.quality.numslices, spec.visual.quality.numstacks = 16, 8
-    # a box's side as one quad, not 4 x 4: a third of an image's time, and nobody sees the difference
+    # a box's side as one quad, not 4 x 4: a third of an image's time, no visible difference
     spec.visual.quality.numquads = 1
     spec.visual.global_.offwidth, spec.visual.global_.offheight = 1280, 960
     spec.visual.map.znear, spec.visual.map.zfar = 0.01, 8.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import signal
@@ -83,6 +84,19 @@ def launch_alone(
         # ROS's link to the newest of several runs would dangle when the folder is moved
         (folder / "log" / "latest").unlink(missing_ok=True)
     return lines
+
+
+def new_folder(parent: Path, name: str) -> Path:
+    """Make a folder that was not there before: `name`, else `name_2` and so on."""
+    parent.mkdir(parents=True, exist_ok=True)
+    for number in itertools.count(1):
+        folder = parent / (name if number == 1 else f"{name}_{number}")
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        return folder
+    raise AssertionError("never reached")
 
 
 def _end(process: subprocess.Popen[str]) -> None:

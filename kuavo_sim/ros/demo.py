@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from kuavo_sim.ros.alone import find_roslaunch, launch_alone
+from kuavo_sim.ros.alone import find_roslaunch, launch_alone, new_folder
 from kuavo_train.tasks import task_named
 
 DEMO_LIMIT = 600.0
@@ -43,7 +43,7 @@ def run_demo(
         find_roslaunch()
     except FileNotFoundError as error:
         raise DemoFailed(str(error)) from error
-    folder = _new_folder(out, f"{task}_seed{seed}")
+    folder = new_folder(out, f"{task}_seed{seed}")
     arguments = ["demo.launch", f"task:={task}", f"seed:={seed}", f"out:={folder.resolve()}"]
     lines = launch_alone(arguments, folder, _MARK, say, limit)
     summary = folder / "summary.json"
@@ -51,15 +51,3 @@ def run_demo(
         reason = next((line for line in reversed(lines) if "FATAL" in line or "failed" in line), "")
         raise DemoFailed(f"the demo gave no summary: {reason or 'see ' + str(folder)}")
     return {**json.loads(summary.read_text("utf-8")), "folder": str(folder)}
-
-
-def _new_folder(parent: Path, name: str) -> Path:
-    parent.mkdir(parents=True, exist_ok=True)
-    for number in range(1, 10_000):
-        folder = parent / (name if number == 1 else f"{name}_{number}")
-        try:
-            folder.mkdir()
-        except FileExistsError:
-            continue
-        return folder
-    raise DemoFailed(f"{parent} is full of demos: remove some")

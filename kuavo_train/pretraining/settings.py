@@ -19,8 +19,8 @@ class Settings:
 
     frames, queries, noises: per step, frame and query. class_weight, flow_weight: of these losses
     beside the pointing loss. held_out: every n-th shard is for validation. validate_steps,
-    save_steps: how often. validation_batches: of `frames` frames each. hidden_learning_rate: Muon's,
-    of the hidden layers' matrices; it follows the other one's course.
+    save_steps: how often. validation_batches: of `frames` frames each.
+    hidden_learning_rate: Muon's, of the hidden layers' matrices; it follows the other one's course.
     """
 
     architecture: str = "nano"

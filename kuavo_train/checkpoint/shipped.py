@@ -1,0 +1,30 @@
+"""The models that come with the project, and which checkpoint is meant when none is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kuavo_train.tasks.registry import configs_root
+
+TRAINED = Path("outputs/train/smolvla_sequential/task4_sorting/best")
+"""Where the last of the four stages leaves its best checkpoint, from the project's folder."""
+
+
+def shipped_base() -> Path:
+    """The pretrained nano base model."""
+    return _models() / "smolvla_nano_base"
+
+
+def shipped_model() -> Path:
+    """The nano model that was trained on all four tasks."""
+    return _models() / "smolvla_nano_kuavo"
+
+
+def default_checkpoint() -> Path:
+    """One's own chain's last stage where there is one, else the shipped model."""
+    trained = configs_root().parent / TRAINED
+    return trained if (trained / "manifest.json").is_file() else shipped_model()
+
+
+def _models() -> Path:
+    return configs_root().parent / "models"
