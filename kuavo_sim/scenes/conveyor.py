@@ -97,12 +97,11 @@ class ConveyorScene(Scene):
         self.belt.start(sim)
         self.scale.start(sim)
         bodies = sim.model.geom_bodyid
-        self._geoms = {
-            name: np.flatnonzero(bodies == sim.model.body(name).id)
-            for name in (PARCEL, *SUPPORTS, "scale")
+        # of each geom, is it a part of the body?
+        self._parts = {
+            name: bodies == sim.model.body(name).id for name in (PARCEL, *SUPPORTS, "scale")
         }
-        robot = sim.model.body(ROBOT).id
-        self._geoms[ROBOT] = np.flatnonzero(sim.model.body_rootid[bodies] == robot)
+        self._parts[ROBOT] = sim.model.body_rootid[bodies] == sim.model.body(ROBOT).id
 
     def update(self, sim: Simulation) -> None:
         """Belt and scale run."""
@@ -144,8 +143,8 @@ class ConveyorScene(Scene):
     def touches(self, sim: Simulation, body: str) -> bool:
         """Does the parcel touch belt, table, scale, scale_platform, tray, bin or the robot?"""
         pairs = sim.data.contact.geom[: sim.data.ncon]
-        parcel, other = np.isin(pairs, self._geoms[PARCEL]), np.isin(pairs, self._geoms[body])
-        return bool(np.any((parcel & other[:, ::-1]).any(axis=1)))
+        parcel, other = self._parts[PARCEL][pairs], self._parts[body][pairs]
+        return bool((parcel & other[:, ::-1]).any())
 
     def over_belt(self, sim: Simulation) -> bool:
         """Is the parcel's middle above the belt?"""
