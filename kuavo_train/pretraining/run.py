@@ -24,6 +24,7 @@ from kuavo_train.checkpoint.processors import make_processors, tokenizer_of
 from kuavo_train.checkpoint.reader import load, open_checkpoint
 from kuavo_train.checkpoint.writer import TRAINING_CONFIG, VLM, write_checkpoint
 from kuavo_train.errors import TrainingError
+from kuavo_train.optimizer.make import make_optimizer, put_state, set_rate, state_of
 from kuavo_train.policy.architecture import random_policy, read_architecture, write_vlm
 from kuavo_train.policy.flow_loss import draw, mixed_seed
 from kuavo_train.policy.freezing import FreezingRule, apply_freezing
@@ -34,7 +35,6 @@ from kuavo_train.pretraining.heads import class_loss, class_shares, pointing_los
 from kuavo_train.pretraining.inputs import Inputs, brightened
 from kuavo_train.pretraining.measure import Measured, measure
 from kuavo_train.pretraining.model import PretrainingModel
-from kuavo_train.pretraining.muon import Muon
 from kuavo_train.pretraining.phrases import all_phrases
 from kuavo_train.pretraining.settings import MAY_CHANGE, Settings
 from kuavo_train.sequential.console import Monitor, log
@@ -113,7 +113,14 @@ class PretrainingRun:
             torch.manual_seed(settings.seed)
             self.model = PretrainingModel(policy, CLASSES)
         self._parameters = {n: p for n, p in self.model.named_parameters() if p.requires_grad}
-        self._optimizers = _optimizers(self._parameters, settings)
+        self._named = make_optimizer(
+            "muon",
+            self._parameters,
+            settings.learning_rate,
+            settings.betas,
+            settings.weight_decay,
+            settings.hidden_learning_rate,
+        )
         self.progress = self._load_state() if stored else Progress(0, 0.0, [])
         self._schedule = Schedule(
             settings.learning_rate,
@@ -153,11 +160,7 @@ class PretrainingRun:
     def step(self, step: int) -> dict[str, float]:
         """One optimizer step; a function of the weights, the settings and the step's number."""
         settings = self._settings
-        course = self._schedule.at(step) / settings.learning_rate
-        rates = settings.learning_rate, settings.hidden_learning_rate
-        for optimizer, rate in zip(self._optimizers, rates, strict=True):
-            for group in optimizer.param_groups:
-                group["lr"] = course * rate
+        set_rate(self._named.optimizer, self._schedule.at(step))
         batch = self._frames.batch(settings.frames, settings.queries, settings.seed, step)
         self.model.train()
         self.model.zero_grad(set_to_none=True)
@@ -169,8 +172,7 @@ class PretrainingRun:
         )
         if not math.isfinite(loss.item()) or not math.isfinite(norm.item()):
             raise TrainingError(f"pretraining: the loss is {loss.item()} at step {step}")
-        for optimizer in self._optimizers:
-            optimizer.step()
+        self._named.optimizer.step()
         return {"loss": loss.item(), **{name: part.item() for name, part in parts.items()}}
 
     def store(self, target: Path, resumable: bool) -> None:
@@ -272,12 +274,7 @@ class PretrainingRun:
             if not name.startswith("policy.")
         }
         save_file(heads, folder / _HEADS)
-        moments = {}
-        for name, parameter in self._parameters.items():
-            optimizer = self._optimizers[_is_hidden(name, parameter)]
-            for key, value in optimizer.state.get(parameter, {}).items():
-                moments[f"{name}/{key}"] = value.detach().contiguous()
-        save_file(moments, folder / _OPTIMIZER)
+        save_file(state_of(self._named), folder / _OPTIMIZER)
         (folder / _STATE).write_text(json.dumps(asdict(self.progress)), encoding="utf-8")
 
     def _load_state(self) -> Progress:
@@ -286,32 +283,8 @@ class PretrainingRun:
         left = [name for name in missing if not name.startswith("policy.")]
         if left or unexpected:
             raise TrainingError(f"{self._resume}: heads do not fit: {[*left, *unexpected]}")
-        for key, value in load_file(self._resume / _OPTIMIZER).items():
-            name, _, part = key.rpartition("/")
-            parameter = self._parameters[name]
-            self._optimizers[_is_hidden(name, parameter)].state[parameter][part] = value
+        put_state(self._named, load_file(self._resume / _OPTIMIZER))
         return Progress(**json.loads((self._resume / _STATE).read_text(encoding="utf-8")))
-
-
-def _optimizers(
-    parameters: dict[str, Tensor], settings: Settings
-) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
-    """AdamW for what is no hidden layer's matrix, Muon for what is one."""
-    split: tuple[list[Tensor], list[Tensor]] = ([], [])
-    for name, parameter in parameters.items():
-        split[_is_hidden(name, parameter)].append(parameter)
-    rate, hidden, decay = (
-        settings.learning_rate, settings.hidden_learning_rate, settings.weight_decay
-    )
-    return (
-        torch.optim.AdamW(split[0], lr=rate, betas=settings.betas, weight_decay=decay),
-        Muon(split[1], lr=hidden, weight_decay=decay),
-    )
-
-
-def _is_hidden(name: str, parameter: Tensor) -> bool:
-    edges = "embed", "action_in_proj", "action_out_proj", "state_proj", "pointing.", "classes."
-    return parameter.dim() == 2 and not any(edge in name for edge in edges)
 
 
 def vocabulary_texts() -> list[str]:

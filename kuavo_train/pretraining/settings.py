@@ -20,7 +20,7 @@ class Settings:
     frames, queries, noises: per step, frame and query. class_weight, flow_weight: of these losses
     beside the pointing loss. held_out: every n-th shard is for validation. validate_steps,
     save_steps: how often. validation_batches: of `frames` frames each.
-    hidden_learning_rate: Muon's, of the hidden layers' matrices; it follows the other one's course.
+    hidden_learning_rate: Muon's, for the hidden layers' matrices, as a factor of the other one.
     """
 
     architecture: str = "nano"
@@ -30,7 +30,7 @@ class Settings:
     queries: int = 4
     noises: int = 3
     learning_rate: float = 2.0e-3
-    hidden_learning_rate: float = 6.0e-3
+    hidden_learning_rate: float = 3.0
     warmup_steps: int = 50
     final_learning_rate: float = 0.05
     weight_decay: float = 0.01

@@ -9,11 +9,13 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from kuavo_train.errors import TrainingError
+from kuavo_train.optimizer.make import KINDS
 
 CHOICES = {
     "mode": ("sequential", "joint"),
     "training.device": ("auto", "cpu", "cuda"),
     "training.mixed_precision": ("no", "bf16"),
+    "training.optimizer": KINDS,
     "validation.best": ("mean_seen", "new_task"),
     "normalization.source": ("data", "limits", "base"),
     "cache.kind": ("none", "frames", "vision", "prefix"),
@@ -37,7 +39,7 @@ WHOLE = {  # setting → the least value
     "augmentation.views": 1,
 }
 OPTIONAL = ("training.steps_per_epoch", "validation.early_stopping", "augmentation.views")
-POSITIVE = ("training.max_gradient_norm",)
+POSITIVE = ("training.max_gradient_norm", "training.hidden_learning_rate")
 NOT_NEGATIVE = ("training.weight_decay", "training.final_learning_rate")
 
 

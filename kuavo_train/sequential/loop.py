@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader
 from kuavo_deploy.robot.topics import ACTION_FEATURE
 from kuavo_train.episodes.samples import IS_PAD, Draw, Samples
 from kuavo_train.errors import TrainingError
+from kuavo_train.optimizer.make import set_rate
 from kuavo_train.policy.action_space import UNIFIED_DIM
 from kuavo_train.policy.flow_loss import counted_elements, draw
 from kuavo_train.policy.preprocessing import stacked
@@ -141,8 +142,7 @@ class TrainingLoop:
         """One optimizer step. Returns the global batch's loss and the learning rate."""
         accelerator, settings = self._accelerator, self._settings
         rate = self._schedule.at(step)
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate
+        set_rate(self._optimizer, rate)
         with self.pace.waiting():
             micro = [next(batches) for _ in range(settings.accumulation)]
         counted = [counted_elements(raw[IS_PAD], _ALL_DIMS) for raw in micro]

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from omegaconf import OmegaConf
 from safetensors.torch import load_file, save_file
 
 from kuavo_train.checkpoint.writer import TRAINING_CONFIG
 from kuavo_train.errors import TrainingError
+from kuavo_train.optimizer.make import Named, put_state, state_of
 from kuavo_train.sequential.validation import Validation
 
 OPTIMIZER = "optimizer.safetensors"
@@ -75,25 +75,15 @@ class Progress:
         )
 
 
-def save_state(folder: Path, optimizer: Any, names: list[str], progress: Progress) -> None:
+def save_state(folder: Path, named: Named, progress: Progress) -> None:
     """Write optimizer and progress into a checkpoint that is being written."""
-    tensors = {}
-    for name, parameter in zip(names, optimizer.param_groups[0]["params"], strict=True):
-        for key, value in optimizer.state.get(parameter, {}).items():
-            tensors[f"{name}/{key}"] = value.detach().cpu().contiguous()
-    save_file(tensors, folder / OPTIMIZER)
+    save_file(state_of(named), folder / OPTIMIZER)
     (folder / STATE).write_text(progress.to_json(), encoding="utf-8")
 
 
-def load_state(folder: Path, optimizer: Any, names: list[str]) -> Progress:
+def load_state(folder: Path, named: Named) -> Progress:
     """Put a stored state into a fresh optimizer; returns the progress."""
-    tensors = load_file(folder / OPTIMIZER)
-    known = {name: index for index, name in enumerate(names)}
-    state: dict[int, dict[str, torch.Tensor]] = {}
-    for key, value in tensors.items():
-        name, _, part = key.rpartition("/")
-        state.setdefault(known[name], {})[part] = value
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+    put_state(named, load_file(folder / OPTIMIZER))
     return Progress.from_json((folder / STATE).read_text(encoding="utf-8"))
 
 

@@ -9,7 +9,6 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-import torch
 from omegaconf import DictConfig, OmegaConf
 from safetensors.torch import load_model
 
@@ -17,6 +16,7 @@ from kuavo_train.checkpoint.manifest import WEIGHTS, Lineage
 from kuavo_train.checkpoint.writer import write_checkpoint
 from kuavo_train.episodes.samples import Draw
 from kuavo_train.errors import TrainingError
+from kuavo_train.optimizer.make import make_optimizer
 from kuavo_train.policy.flow_loss import LOSS_VERSION, FlowLoss
 from kuavo_train.sequential import results
 from kuavo_train.sequential.assembly import assemble
@@ -66,18 +66,20 @@ class Stage:
         make_room(self.config, self.plan, self.accelerator)
         training, plan = self.config.training, self.plan
         parameters = dict(self.parts.policy.named_parameters())
-        optimizer = torch.optim.AdamW(
-            [parameters[name] for name in self.parts.trainable],
-            lr=plan.learning_rate,
-            betas=tuple(training.betas),
-            eps=1e-8,
-            weight_decay=float(training.weight_decay),
+        self.named = make_optimizer(
+            str(training.optimizer),
+            {name: parameters[name] for name in self.parts.trainable},
+            plan.learning_rate,
+            tuple(training.betas),
+            float(training.weight_decay),
+            float(training.hidden_learning_rate),
         )
         if self._resumed:
-            self.progress = load_state(self._resumed.path, optimizer, self.parts.trainable)
+            self.progress = load_state(self._resumed.path, self.named)
             log.info("resumed at step %d", self.progress.step)
-        self.optimizer = optimizer
-        model, prepared = self.accelerator.prepare(FlowLoss(self.parts.policy), optimizer)
+        model, prepared = self.accelerator.prepare(
+            FlowLoss(self.parts.policy), self.named.optimizer
+        )
         self.model = model
         steps = len(self.parts.mixture)
         schedule = Schedule(
@@ -225,7 +227,7 @@ class Stage:
 
     def _save_resume(self) -> None:
         def state(folder: Path) -> None:
-            save_state(folder, self.optimizer, self.parts.trainable, self.progress)
+            save_state(folder, self.named, self.progress)
 
         self._write(RESUME, self.progress.step // self.parts.steps_per_epoch, state)
 
