@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Runs the trials of a plan on a robot: `roslaunch kuavo_deploy eval.launch plan:=FILE`.
 
-Subscribes: /kuavo_executor/state, /kuavo_policy/plan, /kuavo_policy/epoch, /kuavo_sim/state.
-Publishes: /kuavo_eval/told. Service: /kuavo_eval/say (kuavo_msgs/SetString): go, success, fail, …
-Calls the executor's services and /kuavo_policy/set_instruction; starts a policy.launch for each
-checkpoint and a rosbag for each trial.
+Subscribes: /kuavo_executor/state, /kuavo_executor/epoch, /kuavo_policy/plan, /kuavo_policy/epoch,
+/kuavo_policy/refused, /kuavo_sim/state.
+Publishes: /kuavo_eval/told, /kuavo_policy/instruction. Service: /kuavo_eval/say
+(kuavo_msgs/SetString): go, success, fail, … Calls the executor's services; starts a policy.launch
+for each checkpoint and a rosbag for each trial.
 Private parameters: plan, out, here (see `meant`), simulated, judge (operator or scene), policy/…
 (arguments of policy.launch). Exit code: 0 through or ended by the operator, 1 something is wrong.
 docs/evaluation_trials.md describes everything.

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from kuavo_train.checkpoint.shipped import shipped_base
 from kuavo_train.errors import TrainingError
 from kuavo_train.tasks import load_tasks
 
@@ -31,6 +32,13 @@ class TrainingPart:
 
     config: str = "nano"
     settings: list[str] = field(default_factory=list)
+
+
+@dataclass
+class PretrainingPart(TrainingPart):
+    """shipped: take the base model that comes with the project instead of making one."""
+
+    shipped: bool = False
 
 
 @dataclass
@@ -57,7 +65,7 @@ class Recipe:
     """Everything that decides the result."""
 
     frames: FramesPart = field(default_factory=FramesPart)
-    pretraining: TrainingPart = field(default_factory=TrainingPart)
+    pretraining: PretrainingPart = field(default_factory=PretrainingPart)
     recording: RecordingPart = field(default_factory=RecordingPart)
     training: TrainingPart = field(default_factory=lambda: TrainingPart("smolvla_sequential_demo"))
     trials: TrialsPart = field(default_factory=TrialsPart)
@@ -96,7 +104,8 @@ def steps(recipe: Recipe, out: Path, workers: int) -> list[Step]:
     tasks = load_tasks()
     last = list(tasks.values())[-1]
     common = ["--workers", str(workers)]
-    made = [
+    base = shipped_base() if recipe.pretraining.shipped else out / "base"
+    pretraining = [
         Step(
             "frames",
             ["sim", "frames", "--out", str(out / "frames"), "--scenes", str(frames.scenes),
@@ -106,11 +115,12 @@ def steps(recipe: Recipe, out: Path, workers: int) -> list[Step]:
         ),
         Step(
             "base",
-            ["train", "pretrain", "--frames", str(out / "frames"), "--out", str(out / "base"),
+            ["train", "pretrain", "--frames", str(out / "frames"), "--out", str(base),
              "--config-name", recipe.pretraining.config, *_set(recipe.pretraining.settings)],
-            out / "base",
+            base,
         ),
     ]  # fmt: skip
+    made = [] if recipe.pretraining.shipped else pretraining
     made += [
         Step(
             f"demonstrations of {task.name}",
@@ -125,7 +135,7 @@ def steps(recipe: Recipe, out: Path, workers: int) -> list[Step]:
     trained = out / "train" / last.folder / "best"
     settings = [
         f"data.root='{out}/data/{{name}}'",
-        f"policy.pretrained='{out}/base'",
+        f"policy.pretrained='{base}'",
         f"output_root='{out}/train'",
         f"log_file='{out}/train.log'",
         *recipe.training.settings,

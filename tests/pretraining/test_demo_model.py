@@ -17,6 +17,7 @@ from kuavo_deploy.robot.topics import CAMERAS, IMAGE_FEATURES, STATE_FEATURE
 from kuavo_sim.scenes import SCENES
 from kuavo_train.checkpoint.half import store_half
 from kuavo_train.checkpoint.reader import load, open_checkpoint
+from kuavo_train.checkpoint.shipped import shipped_base
 from kuavo_train.demo_model.recipe import Step, read_recipe, steps
 from kuavo_train.demo_model.run import NOTES, run_steps
 from kuavo_train.errors import CheckpointError, TrainingError
@@ -46,6 +47,14 @@ def test_every_step_runs_once_in_order_and_its_time_is_noted(tmp_path):
     assert notes["a"]["seconds"] == 1
     run_steps(making(tmp_path, "a", "b"), tmp_path, lambda _: None, PROGRAM)
     assert (tmp_path / "log").read_text() == "a b "
+
+
+def test_the_shipped_base_spares_making_one(tmp_path):
+    whole = steps(read_recipe(RECIPE, []), tmp_path, 2)
+    spared = steps(read_recipe(RECIPE, ["pretraining.shipped=true"]), tmp_path, 2)
+    assert [step.name for step in whole if step not in spared] == ["frames", "base", "stages"]
+    (stages,) = (step for step in spared if step.name == "stages")
+    assert f"policy.pretrained='{shipped_base()}'" in stages.arguments
 
 
 def test_a_failed_step_stops_all_and_is_run_again(tmp_path):

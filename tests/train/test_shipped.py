@@ -1,0 +1,27 @@
+"""Which checkpoint is meant when none is named, and the models that come with the project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kuavo_train.checkpoint import shipped
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(shipped, "configs_root", lambda: tmp_path / "configs")
+    return tmp_path
+
+
+def test_without_a_chain_of_ones_own_the_shipped_model_is_meant(project: Path) -> None:
+    assert shipped.default_checkpoint() == project / "models" / "smolvla_nano_kuavo"
+
+
+def test_ones_own_chain_is_meant_once_its_last_stage_is_done(project: Path) -> None:
+    best = project / shipped.TRAINED
+    best.mkdir(parents=True)
+    assert shipped.default_checkpoint() == shipped.shipped_model()
+    (best / "manifest.json").write_text("{}")
+    assert shipped.default_checkpoint() == best
