@@ -178,7 +178,7 @@ class PretrainingRun:
     def store(self, target: Path, resumable: bool) -> None:
         """Write a checkpoint; a resumable one holds heads and optimizer too."""
         lineage = Lineage(
-            "random weights", "base", 0, self.progress.step, [], LOSS_VERSION,
+            self._settings.start or "random weights", "base", 0, self.progress.step, [], LOSS_VERSION,
             list(self._parameters), package_versions(),
         )  # fmt: skip
         write_checkpoint(
@@ -248,6 +248,9 @@ class PretrainingRun:
                 f"{settings.architecture} has {width} px and {sizes['policy']['chunk_size']}: "
                 "render them again with kuavo sim frames --size --steps"
             )
+        if settings.start:
+            started = open_checkpoint(Path(settings.start))
+            return load(started, "cpu").policy, started.statistics
         vlm = Path(self._scratch.name) / VLM
         write_vlm(vlm, sizes, vocabulary_texts())
         policy = random_policy(sizes, vlm, settings.seed)

@@ -17,6 +17,8 @@ from kuavo_train.errors import TrainingError
 class Settings:
     """architecture: a file of configs/policy/architecture. steps: of the optimizer.
 
+    start: folder of a base model of this architecture to go on from; empty: random weights.
+
     frames, queries, noises: per step, frame and query. class_weight, flow_weight: of these losses
     beside the pointing loss. held_out: every n-th shard is for validation. validate_steps,
     save_steps: how often. validation_batches: of `frames` frames each.
@@ -24,6 +26,7 @@ class Settings:
     """
 
     architecture: str = "nano"
+    start: str = ""
     seed: int = 0
     steps: int = 1500
     frames: int = 16

@@ -120,6 +120,13 @@ def test_a_stopped_run_goes_on_to_the_same_weights(squares, architectures, pretr
     assert torch.equal(weights(pretrained), weights(tmp_path / "parts"))
 
 
+def test_a_base_model_is_a_start_too(fresh, pretrained):
+    run = fresh(start=str(pretrained))
+    base = load(open_checkpoint(pretrained), "cpu").policy.state_dict()
+    for name, tensor in run.model.policy.state_dict().items():
+        assert torch.equal(tensor, base[name]), name
+
+
 def test_the_result_is_a_base_model_that_loads_offline(pretrained):
     checkpoint = open_checkpoint(pretrained)
     assert checkpoint.manifest.lineage.stage == "base"
