@@ -177,8 +177,9 @@ class PretrainingRun:
 
     def store(self, target: Path, resumable: bool) -> None:
         """Write a checkpoint; a resumable one holds heads and optimizer too."""
+        start = self._settings.start or "random weights"
         lineage = Lineage(
-            self._settings.start or "random weights", "base", 0, self.progress.step, [], LOSS_VERSION,
+            start, "base", 0, self.progress.step, [], LOSS_VERSION,
             list(self._parameters), package_versions(),
         )  # fmt: skip
         write_checkpoint(
