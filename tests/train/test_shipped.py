@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from kuavo_train.checkpoint import shipped
+from kuavo_train.checkpoint.reader import open_checkpoint
 
 
 @pytest.fixture
@@ -25,3 +26,14 @@ def test_ones_own_chain_is_meant_once_its_last_stage_is_done(project: Path) -> N
     assert shipped.default_checkpoint() == shipped.shipped_model()
     (best / "manifest.json").write_text("{}")
     assert shipped.default_checkpoint() == best
+
+
+def test_the_shipped_base_is_whole_small_and_knows_no_path_of_a_machine() -> None:
+    folder = shipped.shipped_base()
+    assert open_checkpoint(folder).manifest.lineage.stage == "base"
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    assert sum(file.stat().st_size for file in files) < 15e6
+    for file in files:
+        if file.suffix in (".json", ".yaml"):
+            text = file.read_text(encoding="utf-8")
+            assert str(Path.home()) not in text and '": "/' not in text, file
