@@ -53,7 +53,7 @@ def test_help_teaches() -> None:
 def test_an_unknown_command_gets_the_list() -> None:
     done = kuavo("simm")
     assert done.returncode == 2
-    assert "'simm'" in done.stderr and "doctor, sim, data" in done.stderr.replace("\n", " ")
+    assert "'simm'" in done.stderr and "doctor, demo, sim, data" in done.stderr.replace("\n", " ")
 
 
 def test_an_unknown_option_is_a_usage_error() -> None:
