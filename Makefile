@@ -17,10 +17,10 @@ help:  ## this list
 setup:  ## install ROS 1, the virtual environment .venv and the locked packages
 	@tools/setup.sh
 
-demo: setup  ## the shipped model doing a task (TASK=weighing) and another one: film, report
-	@$(IN_ENV) kuavo demo --task $(TASK) --out outputs/demo
+demo: setup  ## the simulated robot doing a task (TASK=weighing), video in outputs/demo
+	@$(IN_ENV) kuavo sim demo --task $(TASK) --out outputs/demo
 
-demo-model: setup  ## make the model that `make demo` shows; takes hours, goes on where it stopped
+demo-model: setup  ## make a model that does the four tasks; takes hours, goes on where it stopped
 	@$(IN_ENV) kuavo train demo-model $(DEMO_MODEL_ARGS)
 
 lint: setup  ## style, types and shell scripts

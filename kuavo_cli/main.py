@@ -15,7 +15,7 @@ HELP = """Tools for the Leju Kuavo humanoid: a simulated robot, recordings, trai
 
   kuavo doctor                      is everything in place?
 
-  kuavo demo --task weighing        the shipped model at work, with a film and a report
+  kuavo sim demo --task weighing    the robot at work, with a video
 
   kuavo sim record --task weighing --episodes 5 --out outputs/w5
 

@@ -26,7 +26,7 @@ def demo(
     ] = None,
     checkpoint: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option(help="Of a policy; default: your own chain's last stage, or the shipped one."),
+        typer.Option(help="Of a policy; default: your own chain's last stage."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the first scene.")] = 1000,
     out: Annotated[Path, typer.Option(help="A new folder is made below it.")] = Path(

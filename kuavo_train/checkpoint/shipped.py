@@ -16,14 +16,18 @@ def shipped_base() -> Path:
 
 
 def shipped_model() -> Path:
-    """The nano model that was trained on all four tasks."""
+    """The nano model that was trained on all four tasks; not there before it succeeds at them."""
     return _models() / "smolvla_nano_kuavo"
 
 
 def default_checkpoint() -> Path:
-    """One's own chain's last stage where there is one, else the shipped model."""
+    """One's own chain's last stage where there is one, else the shipped model, if there is one."""
     trained = configs_root().parent / TRAINED
-    return trained if (trained / "manifest.json").is_file() else shipped_model()
+    return shipped_model() if _there(shipped_model()) and not _there(trained) else trained
+
+
+def _there(folder: Path) -> bool:
+    return (folder / "manifest.json").is_file()
 
 
 def _models() -> Path:

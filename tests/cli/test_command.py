@@ -45,7 +45,7 @@ def test_help_comes_quickly_and_imports_nothing_heavy() -> None:
 
 def test_help_teaches() -> None:
     text = kuavo("--help").stdout
-    for word in ("doctor", "sim", "data", "kuavo demo --task weighing", "Exit codes"):
+    for word in ("doctor", "sim", "data", "kuavo sim demo --task weighing", "Exit codes"):
         assert word in text
     assert "kuavo doctor --json" in kuavo("doctor", "--help").stdout
 

@@ -16,16 +16,27 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def made(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").write_text("{}")
+    return folder
+
+
+def test_ones_own_chain_is_meant_where_there_is_nothing(project: Path) -> None:
+    assert shipped.default_checkpoint() == project / shipped.TRAINED
+
+
 def test_without_a_chain_of_ones_own_the_shipped_model_is_meant(project: Path) -> None:
-    assert shipped.default_checkpoint() == project / "models" / "smolvla_nano_kuavo"
+    model = made(project / "models" / "smolvla_nano_kuavo")
+    assert shipped.default_checkpoint() == model
+    (project / shipped.TRAINED).mkdir(parents=True)  # begun, not done
+    assert shipped.default_checkpoint() == model
 
 
-def test_ones_own_chain_is_meant_once_its_last_stage_is_done(project: Path) -> None:
-    best = project / shipped.TRAINED
-    best.mkdir(parents=True)
-    assert shipped.default_checkpoint() == shipped.shipped_model()
-    (best / "manifest.json").write_text("{}")
-    assert shipped.default_checkpoint() == best
+def test_ones_own_chain_comes_first(project: Path) -> None:
+    made(project / "models" / "smolvla_nano_kuavo")
+    own = made(project / shipped.TRAINED)
+    assert shipped.default_checkpoint() == own
 
 
 def test_the_shipped_base_is_whole_small_and_knows_no_path_of_a_machine() -> None:
