@@ -1,1 +1,3 @@
 """How weights follow their gradients."""
+
+KINDS = ("adamw", "muon")

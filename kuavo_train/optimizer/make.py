@@ -10,7 +10,6 @@ from torch import Tensor
 
 from kuavo_train.optimizer.muon import MuonAdamW
 
-KINDS = ("adamw", "muon")
 _EDGES = "embed", "action_in_proj", "action_out_proj", "state_proj", "pointing.", "classes."
 """Matrices at the edges of a network are no hidden layer's."""
 
@@ -32,7 +31,7 @@ def make_optimizer(
     """An optimizer of `parameters`.
 
     Args:
-        kind: one of KINDS.
+        kind: one of `kuavo_train.optimizer.KINDS`.
         parameters: by name.
         rate: learning rate.
         betas: AdamW's.

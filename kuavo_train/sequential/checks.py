@@ -9,7 +9,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from kuavo_train.errors import TrainingError
-from kuavo_train.optimizer.make import KINDS
+from kuavo_train.optimizer import KINDS
 
 CHOICES = {
     "mode": ("sequential", "joint"),
