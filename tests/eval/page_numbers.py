@@ -176,16 +176,20 @@ def agrees(text: str, kind: str, unit: str, item: Any) -> bool:
     if unit not in ("p", "") and {"fraction": "%"}.get(unit, unit) not in text:
         return False
     expected_numbers = [value]
+    # a per cent that stands alone has a decimal, or is whole
+    least = 1 if unit in SCALES else 0
     if isinstance(item, dict) and item.get("low") is not None and item.get("high") is not None:
         expected_numbers += [item["low"], item["high"]]
+        least = 0
     numbers = re.findall(NUMBER, text.replace(unit, "") if len(unit) > 1 else text)
     return len(numbers) == len(expected_numbers) and all(
-        _same(number, wanted * SCALES.get(unit, 1.0))
+        _same(number, wanted * SCALES.get(unit, 1.0), least)
         for number, wanted in zip(numbers, expected_numbers, strict=True)
     )
 
 
-def _same(text: str, value: float) -> bool:
-    decimals = len(text.partition(".")[2])
+def _same(text: str, value: float, least: int) -> bool:
+    """Equal to the last digit shown, or to `least` decimals."""
+    decimals = max(len(text.partition(".")[2]), least)
     shown = float(text.replace("\u2212", "-").replace("\u202f", ""))
     return abs(shown - value) <= 0.5000001 * 10**-decimals

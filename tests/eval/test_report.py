@@ -61,10 +61,9 @@ def test_the_reader_reads_back_what_the_writer_wrote(
         assert agrees(shown(item, unit), "number", unit, item)
 
 
-@given(NUMBERS, st.floats(1.06, 50), UNITS)
-@example(0.18, 1.0625, "fraction")
+@given(NUMBERS, st.floats(1.02, 50), UNITS)
+@example(0.18, 1.0234375, "fraction")
 def test_the_reader_notices_another_number(value: float, factor: float, unit: str) -> None:
-    """Whole numbers are shown without decimals, so what is noticed is more than half of a one."""
     scale = 100 if unit in ("fraction", "points") else 1
     if abs(value) * scale > 10:
         assert not agrees(shown(value, unit), "number", unit, value * factor)
