@@ -21,13 +21,11 @@ from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
-from kuavo_deploy.robot import topics
 from kuavo_sim.ros.episode_watch import EpisodeWatch
-from kuavo_sim.ros.mosaic import Groups, Video, compose, decode_jpeg
+from kuavo_sim.ros.mosaic import Video
+from kuavo_sim.ros.views import TOPICS, Views, picture
 
-TOPICS = {"overview": "/kuavo_sim/overview/compressed", **topics.CAMERA_TOPICS}
 VIDEO, SUMMARY = "demo.mp4", "summary.json"
-TILE = (360, 480)
 START_LIMIT = 90.0
 SILENCE_LIMIT = 30.0
 """Without an image for this long the simulation is given up [s]."""
@@ -40,11 +38,10 @@ class DemoRecorder:
         if (out / SUMMARY).exists():
             raise FileExistsError(f"{out / SUMMARY} exists; a demo is not overwritten")
         self._out, self._fps = out, fps
-        self._groups = Groups(tuple(TOPICS))
-        self._complete: queue.Queue[tuple[int, dict[str, bytes]]] = queue.Queue(maxsize=100)
+        self._views = Views()
         self._states: queue.Queue[dict] = queue.Queue()
         for camera, topic in TOPICS.items():
-            rospy.Subscriber(topic, CompressedImage, self._image, camera, queue_size=20)
+            rospy.Subscriber(topic, CompressedImage, self._views.hear, camera, queue_size=20)
         rospy.Subscriber("/kuavo_sim/state", String, self._state, queue_size=20)
 
     def film(self) -> bool:
@@ -78,10 +75,9 @@ class DemoRecorder:
             _say(news)
         if stamp < started or not watch.state:
             return
-        images = {camera: decode_jpeg(group[camera]) for camera in TOPICS}
         state = watch.state
         text = f"{state['task']}, seed {state['seed']}   {state['time']:5.1f} s   {state['stage']}"
-        video.add(compose(images, text, TILE), stamp)
+        video.add(picture(group, text), stamp)
 
     def _write_summary(self, watch: EpisodeWatch, frames: int, wall: float) -> None:
         summary = watch.summary()
@@ -94,7 +90,7 @@ class DemoRecorder:
 
     def _next_group(self, limit: float) -> tuple[int, dict[str, bytes]]:
         try:
-            return self._complete.get(timeout=limit)
+            return self._views.next(limit)
         except queue.Empty:
             raise TimeoutError(f"no images from the simulation for {limit:g} s") from None
 
@@ -103,12 +99,6 @@ class DemoRecorder:
         while not self._states.empty():
             last = self._states.get()
         return float(last["time"])
-
-    def _image(self, message: CompressedImage, camera: str) -> None:
-        stamp = message.header.stamp.to_nsec()
-        group = self._groups.add(camera, stamp, bytes(message.data))
-        if group is not None:
-            self._complete.put((stamp, group))
 
     def _state(self, message: String) -> None:
         self._states.put(json.loads(message.data))

@@ -17,12 +17,12 @@ import rospy
 from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import String
 
-from kuavo_deploy.robot import topics
 from kuavo_deploy.ros import convert, names
-from kuavo_sim.ros.mosaic import Groups, Video, compose, decode_jpeg
+from kuavo_sim.ros.mosaic import Video
+from kuavo_sim.ros.views import TOPICS, Views, picture
 
-TOPICS = {"overview": "/kuavo_sim/overview/compressed", **topics.CAMERA_TOPICS}
-TILE = (360, 480)
+LOOK = 0.2
+"""Between two looks at whether the node is to end [s]."""
 TAIL = 1.0
 """Film on for so long after the robot has been stopped [s]."""
 _MOVING = ("run", "hold")
@@ -34,13 +34,12 @@ class FilmNode:
     def __init__(self, film: Path, fps: int) -> None:
         self._fps = fps
         self._video = Video(film, fps)
-        self._groups = Groups(tuple(TOPICS))
-        self._complete: queue.Queue[dict[str, bytes]] = queue.Queue(maxsize=100)
+        self._views = Views()
         self._scene: dict = {}
         self._state = self._instruction = ""
         self._left = 0
         for camera, topic in TOPICS.items():
-            rospy.Subscriber(topic, CompressedImage, self._on_image, camera, queue_size=20)
+            rospy.Subscriber(topic, CompressedImage, self._views.hear, camera, queue_size=20)
         rospy.Subscriber("/kuavo_sim/state", String, self._on_scene, queue_size=1)
         rospy.Subscriber(names.STATE, String, self._on_state, queue_size=10)
         rospy.Subscriber(names.EPOCH, String, self._on_epoch, queue_size=10)
@@ -49,9 +48,10 @@ class FilmNode:
         """Until the node is shut down."""
         while not rospy.is_shutdown():
             try:
-                self._add(self._complete.get(timeout=0.2))
+                _, group = self._views.next(LOOK)
             except queue.Empty:
                 continue
+            self._add(group)
         if self._video.frames:
             self._video.close()
         else:
@@ -64,19 +64,13 @@ class FilmNode:
         if self._left == 0 or not self._scene:
             return
         self._left -= 1
-        images = {camera: decode_jpeg(group[camera]) for camera in TOPICS}
         stamp = round(self._video.frames * 1e9 / self._fps)
-        self._video.add(compose(images, self._text(), TILE), stamp)
+        self._video.add(picture(group, self._text()), stamp)
 
     def _text(self) -> str:
         scene = self._scene
         stage = "success" if scene["success"] else scene["failure"] or scene["stage"]
         return f"{scene['time']:5.1f} s   {stage}   {self._state}   told: {self._instruction}"
-
-    def _on_image(self, message: CompressedImage, camera: str) -> None:
-        group = self._groups.add(camera, message.header.stamp.to_nsec(), bytes(message.data))
-        if group is not None:
-            self._complete.put(group)
 
     def _on_scene(self, message: String) -> None:
         self._scene = json.loads(message.data)

@@ -47,7 +47,7 @@ def test_logic_does_not_read_the_wall_clock() -> None:
 
 
 def test_nodes_are_found_by_roslaunch_as_executables() -> None:
-    for name in ("sim_node.py", "demo_recorder.py"):
+    for name in ("sim_node.py", "demo_recorder.py", "film_node.py"):
         path = ROOT / "kuavo_sim" / "nodes" / name
         assert path.stat().st_mode & 0o111
         assert path.read_text(encoding="utf-8").startswith("#!/usr/bin/env python3\n")
