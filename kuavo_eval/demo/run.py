@@ -10,16 +10,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from kuavo_cli.errors import UserError
 from kuavo_eval.checkpoints import weights_sha256
 from kuavo_eval.hardware.plan import Plan, PlannedCheckpoint, PlannedTrial, write_plan
 from kuavo_eval.hardware.results import write_plan_results
 from kuavo_eval.hardware.rubrics import rubrics_of
 from kuavo_eval.hardware.session import PLAN_COPY
-from kuavo_eval.ros.console import MARK
-from kuavo_eval.trials.log import read_trials
+from kuavo_eval.ros.through_nodes import launch_plan
 from kuavo_eval.trials.names import simulated_start, trial_name
-from kuavo_sim.ros.alone import launch_alone, new_folder
+from kuavo_sim.ros.alone import new_folder
 from kuavo_sim.scenes import scene_class
 
 FILM = "demo.mp4"
@@ -56,22 +54,12 @@ def run_demo(
     name = f"{tasks[0]}_seed{seed}"
     plan = _plan(name, checkpoint, tasks, seed)
     folder = new_folder(out, name)
-    file = folder / PLAN_COPY
-    write_plan(plan, file)
-    arguments = [
-        "policy_demo.launch", f"plan:={file.absolute()}", f"out:={folder.absolute()}",
-        f"film:={folder.absolute() / FILM}",
-    ]  # fmt: skip
-    try:
-        lines = launch_alone(arguments, folder, MARK, say, limit)
-    except FileNotFoundError as error:
-        raise UserError(str(error)) from error
-    if not any("the plan is through" in line for line in lines):
-        failed = next((line for line in reversed(lines) if f"{MARK}failed" in line), "")
-        why = failed.partition(MARK)[2] or f"it took longer than {limit:g} s, or a node died"
-        raise UserError(f"the demo came to nothing: {why}; see {folder / 'launch.txt'}")
-    films = {"Both tasks, as the robot did them": FILM} if (folder / FILM).exists() else {}
-    document = write_plan_results(folder, read_trials(folder), command, films=films)
+    film = folder / FILM
+    write_plan(plan, folder / PLAN_COPY)
+    arguments = ["policy_demo.launch", f"film:={film.absolute()}"]
+    trials = launch_plan(arguments, folder, say, limit)
+    films = {"Both tasks, as the robot did them": FILM} if film.exists() else {}
+    document = write_plan_results(folder, trials, command, films=films)
     return {**document, "folder": str(folder)}
 
 
@@ -84,8 +72,7 @@ def _plan(name: str, checkpoint: Path, tasks: Sequence[str], seed: int) -> Plan:
         for i, task in enumerate(tasks)
     )
     return Plan(
-        name, seed, {task: tuple(stages) for task, stages in rubrics_of(tasks).items()},
-        {task: scene_class(task).time_limit for task in tasks},
+        name, seed, rubrics_of(tasks), {task: scene_class(task).time_limit for task in tasks},
         {label: PlannedCheckpoint(str(checkpoint.absolute()), weights_sha256(checkpoint))},
         trials,
     )  # fmt: skip

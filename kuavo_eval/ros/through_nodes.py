@@ -70,12 +70,32 @@ def run_through_nodes(
     if done >= {(trial.checkpoint, trial.trial) for trial in plan.trials}:
         return read_trials(folder)
     arguments = [
-        "eval.launch", f"plan:={file.absolute()}", f"out:={folder.absolute()}", "sim:=true",
-        "clock:=true", "judge:=scene", f"device:={device}",
+        "eval.launch", "sim:=true", "clock:=true", "judge:=scene", f"device:={device}",
         f"height:={image_size[0]}", f"width:={image_size[1]}",
     ]  # fmt: skip
+    return launch_plan(arguments, folder, say, PER_TRIAL * len(plan.trials))
+
+
+def launch_plan(
+    arguments: Sequence[str], folder: Path, say: Callable[[str], None], limit: float
+) -> list[Trial]:
+    """Launch the nodes that run a folder's plan, on a ROS master of its own, to its end.
+
+    Args:
+        arguments: the launch file, and its arguments but `plan` and `out`.
+        folder: of the results; holds the plan.
+        say: gets a line for each thing that happens.
+        limit: after this long it is ended [s].
+
+    Returns:
+        All attempts, oldest first.
+
+    Raises:
+        UserError: ROS is missing, or the plan did not get through.
+    """
+    own = [f"plan:={(folder / PLAN_COPY).absolute()}", f"out:={folder.absolute()}"]
     try:
-        lines = launch_alone(arguments, folder, MARK, say, PER_TRIAL * len(plan.trials))
+        lines = launch_alone([*arguments, *own], folder, MARK, say, limit)
     except FileNotFoundError as error:
         raise UserError(str(error)) from error
     failed = next((line for line in reversed(lines) if f"{MARK}failed" in line), None)
