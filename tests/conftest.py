@@ -62,6 +62,13 @@ def shell_environment() -> dict[str, str]:
     return dict(item.split("=", 1) for item in done.stdout.split("\0") if item)
 
 
+@pytest.fixture
+def in_shell(shell_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process has sourced env.sh."""
+    for name, value in shell_environment.items():
+        monkeypatch.setenv(name, value)
+
+
 def free_port() -> int:
     """A TCP port that nothing listens on."""
     with socket.socket() as probe:

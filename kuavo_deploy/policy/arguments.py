@@ -17,7 +17,7 @@ from kuavo_deploy.executor.settings import ExecutorSettings
 from kuavo_deploy.policy.instructions import Instructions
 from kuavo_deploy.robot.end_effectors import Claw, get_end_effector
 from kuavo_deploy.robot.version import load_limits
-from kuavo_train.checkpoint.manifest import read_manifest
+from kuavo_train.checkpoint.manifest import is_checkpoint, read_manifest
 from kuavo_train.checkpoint.shipped import TRAINED, default_checkpoint
 from kuavo_train.errors import TrainingError
 from kuavo_train.tasks import load_tasks, task_named
@@ -37,7 +37,7 @@ def instruction(text: str) -> str:
 def checkpoint(text: str) -> str:
     """The absolute path of a folder with a checkpoint in it; empty: see `default_checkpoint`."""
     folder = Path(text).expanduser().absolute() if text else default_checkpoint()
-    if not (folder / "manifest.json").is_file():
+    if not is_checkpoint(folder):
         raise ValueError(
             f"no checkpoint at {folder}: train one first, or pass checkpoint:=DIR with a folder "
             f"such as {TRAINED}"

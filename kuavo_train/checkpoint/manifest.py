@@ -67,6 +67,11 @@ class Manifest:
         return json.dumps(asdict(self), indent=2, ensure_ascii=False, sort_keys=True) + "\n"
 
 
+def is_checkpoint(folder: Path) -> bool:
+    """Is there one, whole or not?"""
+    return (folder / FILE).is_file()
+
+
 def hash_file(path: Path) -> str:
     """SHA-256 of a file's bytes."""
     digest = hashlib.sha256()

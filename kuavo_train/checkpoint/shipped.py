@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kuavo_train.checkpoint.manifest import is_checkpoint
 from kuavo_train.tasks.registry import configs_root
 
 TRAINED = Path("outputs/train/smolvla_sequential/task4_sorting/best")
@@ -23,11 +24,8 @@ def shipped_model() -> Path:
 def default_checkpoint() -> Path:
     """One's own chain's last stage where there is one, else the shipped model, if there is one."""
     trained = configs_root().parent / TRAINED
-    return shipped_model() if _there(shipped_model()) and not _there(trained) else trained
-
-
-def _there(folder: Path) -> bool:
-    return (folder / "manifest.json").is_file()
+    shipped = shipped_model()
+    return shipped if is_checkpoint(shipped) and not is_checkpoint(trained) else trained
 
 
 def _models() -> Path:

@@ -20,6 +20,7 @@ class Named(NamedTuple):
     optimizer: torch.optim.Optimizer
     names: list[str]
 
+
 def make_optimizer(
     kind: str,
     parameters: Mapping[str, Tensor],

@@ -5,27 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 import av
-import numpy as np
 import pytest
-import yaml
 
 from kuavo_cli.errors import UserError
+from kuavo_deploy.executor.settings import load_start_postures
 from kuavo_eval.demo.run import FILM, run_demo
 from tests.deploy.tiny_policy import write_tiny_checkpoint
 
-pytestmark = pytest.mark.ros
-
-@pytest.fixture(autouse=True)
-def in_shell(shell_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in shell_environment.items():
-        monkeypatch.setenv(name, value)
+pytestmark = [pytest.mark.ros, pytest.mark.usefixtures("in_shell")]
 
 
 @pytest.mark.slow
 def test_a_policy_is_switched_judged_and_filmed(root: Path, tmp_path: Path) -> None:
     """It stands still, so it fails; everything around it is real."""
-    postures = yaml.safe_load((root / "configs/deploy/start_postures.yaml").read_text())
-    still = write_tiny_checkpoint(tmp_path / "still", np.array(postures["weighing"]))
+    postures = load_start_postures(root / "configs/deploy/start_postures.yaml")
+    still = write_tiny_checkpoint(tmp_path / "still", postures["weighing"])
     tasks, said = ["weighing", "moving_grasp"], []
     document = run_demo(still, tasks, 1000, tmp_path, ["kuavo", "demo"], said.append)
     folder = Path(document["folder"])

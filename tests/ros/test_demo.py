@@ -14,12 +14,6 @@ from kuavo_train.tasks.registry import UnknownTask
 pytestmark = pytest.mark.ros
 
 
-@pytest.fixture
-def in_shell(shell_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in shell_environment.items():
-        monkeypatch.setenv(name, value)
-
-
 @pytest.mark.slow
 def test_a_demo_ends_with_a_summary_and_a_video(in_shell: None, tmp_path: Path) -> None:
     said: list[str] = []

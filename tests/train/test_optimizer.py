@@ -64,7 +64,7 @@ def small_model():
 
 
 def taught(model, named, steps):
-    for step in range(steps):
+    for step in steps:
         set_rate(named.optimizer, 0.01 / (step + 1))
         named.optimizer.zero_grad()
         model["hidden"](model["action_in_proj"](torch.ones(2, 4))).square().sum().backward()
@@ -94,7 +94,7 @@ def test_the_rest_is_adamws_own_step(kind):
     reference["hidden"](reference["action_in_proj"](torch.ones(2, 4))).square().sum().backward()
     adamw.step()
     model = small_model()
-    first = taught(model, named_optimizer(model, kind), 1)
+    first = taught(model, named_optimizer(model, kind), range(1))
     for name in frozen:
         assert torch.equal(first[name], reference.get_parameter(name).detach()), name
 
@@ -102,17 +102,13 @@ def test_the_rest_is_adamws_own_step(kind):
 @pytest.mark.parametrize("kind", ["adamw", "muon"])
 def test_a_stored_state_goes_on_bit_by_bit(kind):
     whole = small_model()
-    wanted = taught(whole, named_optimizer(whole, kind), 4)
+    wanted = taught(whole, named_optimizer(whole, kind), range(4))
     model = small_model()
     named = named_optimizer(model, kind)
-    taught(model, named, 2)
+    taught(model, named, range(2))
     stored = {key: value.clone() for key, value in state_of(named).items()}
     again = named_optimizer(model, kind)
     put_state(again, stored)
-    for step in range(2, 4):
-        set_rate(again.optimizer, 0.01 / (step + 1))
-        again.optimizer.zero_grad()
-        model["hidden"](model["action_in_proj"](torch.ones(2, 4))).square().sum().backward()
-        again.optimizer.step()
+    taught(model, again, range(2, 4))
     for name, parameter in model.named_parameters():
         assert torch.equal(parameter, wanted[name]), name
