@@ -84,6 +84,17 @@ def record(
     disturbance: Annotated[
         float, typer.Option(min=0, help="Push the arms off their path, by up to this [rad].")
     ] = 0.0,
+    after: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(
+            help="A checkpoint that begins each episode; the expert takes over, at a moment drawn "
+            "at random or when it is stuck, and only its part is recorded."
+        ),
+    ] = None,
+    latency: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(help="Of that checkpoint's inference [s]; default: measured."),
+    ] = None,
     workers: WorkersOption = CORES,
     json: JsonOption = None,
 ) -> None:
@@ -91,10 +102,18 @@ def record(
 
     Example: kuavo sim record --task weighing --episodes 200 --seed 0 --out data/task2
 
+    Ways out of a policy's own mistakes: kuavo sim record --task weighing --after outputs/model
+    --seed 50000 --out data/task2_corrected, then kuavo data join.
+
     An interrupted recording continues when the same command runs again.
     """
     from kuavo_sim.recording.record import record as record_episodes
 
+    lead_in = None
+    if after is not None:
+        from kuavo_eval.simulation.lead_in import policy_leads
+
+        lead_in = policy_leads(after, (height, width), latency, threads=max(1, CORES // workers))
     report = record_episodes(
         task=_tasks(task)[0],
         episodes=episodes,
@@ -104,6 +123,7 @@ def record(
         image_size=(height, width),
         workers=workers,
         disturbance=disturbance,
+        lead_in=lead_in,
     )
     if json:
         write_json(json, report)

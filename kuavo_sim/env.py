@@ -90,7 +90,7 @@ class KuavoEnv(gym.Env[dict[str, np.ndarray], np.ndarray]):
         self._sim = Simulation(self.task.name, scene_seed)
         self._command = self._resting_command()
         self._sim.command = self._command
-        return self._observe(), self._info()
+        return self.observe(), self._info()
 
     def step(
         self, action: np.ndarray
@@ -126,7 +126,7 @@ class KuavoEnv(gym.Env[dict[str, np.ndarray], np.ndarray]):
         progress = sim.progress
         terminated = progress.success or progress.failure is not None
         truncated = not terminated and sim.time >= sim.scene.time_limit - 1e-6
-        return self._observe(), float(progress.success), terminated, truncated, self._info()
+        return self.observe(), float(progress.success), terminated, truncated, self._info()
 
     def render(self) -> np.ndarray | None:  # type: ignore[override]
         """The overview image, (480, 640, 3) uint8, in mode 'rgb_array'."""
@@ -144,7 +144,8 @@ class KuavoEnv(gym.Env[dict[str, np.ndarray], np.ndarray]):
         base = layout.Base(*robot.base_pose) if walks else None
         return layout.join(robot.arm_command, robot.hand_command, base)
 
-    def _observe(self) -> dict[str, np.ndarray]:
+    def observe(self) -> dict[str, np.ndarray]:
+        """What reset and step give; renders the cameras."""
         robot = self.sim.robot
         observation = {"state": layout.join(robot.arm_positions, robot.hand_closures)}
         for camera in self.cameras:

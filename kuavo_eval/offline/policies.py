@@ -98,7 +98,9 @@ class CheckpointPolicy:
             self._engine.see(pixels, prepared[TOKENS], prepared[TOKEN_MASK])
             self._seen = (batch.images, list(texts))
         chunk = self._engine.act(prepared[STATE_FEATURE], self._noise(batch, sample))
-        actions: Tensor = self._loaded.postprocessor(chunk[..., :UNIFIED_DIM].to(torch.float32))
+        actions = self._loaded.postprocessor(
+            chunk[..., :UNIFIED_DIM].to(torch.float32), torch.from_numpy(batch.states)
+        )
         return actions.cpu().double().numpy()
 
     @torch.no_grad()

@@ -77,7 +77,7 @@ def run_trial(job: TrialJob) -> Trial:
     env = KuavoEnv(job.task, image_size=None, control_hz=CONTROL_HZ if expert else COMMAND_HZ)
     _, info = env.reset(seed=job.seed)
     try:
-        driver = _driver(job, env.sim)
+        driver = make_driver(job, env.sim)
         film = None if job.film is None else Film(job.film, job.candidate.label)
         if film is not None:
             env.on_substep.append(film)
@@ -90,7 +90,8 @@ def run_trial(job: TrialJob) -> Trial:
         env.close()
 
 
-def _driver(job: TrialJob, sim: Simulation) -> Driver:
+def make_driver(job: TrialJob, sim: Simulation) -> Driver:
+    """Whoever drives in this job, at the controls of a reset simulation."""
     candidate = job.candidate
     if candidate.stand_in in ("expert", "swapped"):
         return ExpertDriver(sim, swapped=candidate.stand_in == "swapped")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -21,7 +21,22 @@ from kuavo_train.data.workspace import ItemFolder
 from kuavo_train.tasks import task_named
 
 BAG_FILE = "episode.bag"
-SUCCESS, FAILED = "success", "failed"
+SUCCESS, FAILED, OVER = "success", "failed", "over"
+
+
+class LeadIn(Protocol):
+    """What happens in an episode before the expert takes over and the recording begins."""
+
+    def __call__(self, env: KuavoEnv, info: dict[str, Any], seed: int) -> str | None:
+        """Drive the freshly reset environment; info: that the reset gave.
+
+        Gives None when it is the expert's turn, else why there is nothing left to demonstrate.
+        """
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """All that decides the course of it, as JSON values."""
+        ...
 
 
 class EpisodeJob(NamedTuple):
@@ -30,7 +45,7 @@ class EpisodeJob(NamedTuple):
     items: where finished episodes go. key: this one's folder there. bag: how to write a bag, or
     None. max_frames: stop after so many frames, successful or not (short samples), or None.
     keep_failures: record episodes that do not succeed too. disturbance: of the arms while the
-    expert demonstrates, its largest deviation [rad].
+    expert demonstrates, its largest deviation [rad]. lead_in: before the recording, or None.
     """
 
     items: Path
@@ -42,20 +57,26 @@ class EpisodeJob(NamedTuple):
     max_frames: int | None = None
     keep_failures: bool = False
     disturbance: float = 0.0
+    lead_in: LeadIn | None = None
 
 
 def record_one(job: EpisodeJob) -> str:
-    """Run the expert on the job's seed; gives SUCCESS or FAILED.
+    """Run the expert on the job's seed; gives SUCCESS, FAILED, or OVER: before it could begin.
 
-    A failed episode leaves its outcome, no frames.
+    What is not kept leaves its outcome, no frames.
     """
     with ItemFolder(job.items, job.key) as item:
         result = _run(job, item.path)
-        if result["status"] == FAILED and not job.keep_failures:
+        if not kept(result["status"], job.keep_failures):
             shutil.rmtree(item.path)
             item.path.mkdir()
         item.finish(result)
         return str(result["status"])
+
+
+def kept(status: str, keep_failures: bool) -> bool:
+    """Is an episode that ended so part of the dataset?"""
+    return status == SUCCESS or (status == FAILED and keep_failures)
 
 
 def _run(job: EpisodeJob, folder: Path) -> dict[str, Any]:
@@ -71,6 +92,12 @@ def _play(job: EpisodeJob, folder: Path, bag: SimBag | None) -> dict[str, Any]:
     episode = EpisodeDataset(folder, task_named(job.task), sizes)
     try:
         observation, info = env.reset(seed=job.seed)
+        if job.lead_in is not None:
+            over = job.lead_in(env, info, job.seed)
+            if over is not None:
+                episode.abandon()
+                return {"task": job.task, "seed": job.seed, "status": OVER, "failure": over}
+            observation = env.observe()
         if bag is not None:
             bag(env.sim)
             env.on_substep.append(bag)

@@ -17,7 +17,15 @@ from typing import Any
 
 from kuavo_cli.errors import UserError
 from kuavo_cli.progress import Progress
-from kuavo_sim.recording.episodes import BAG_FILE, SUCCESS, EpisodeJob, record_one
+from kuavo_sim.recording.episodes import (
+    BAG_FILE,
+    OVER,
+    SUCCESS,
+    EpisodeJob,
+    LeadIn,
+    kept,
+    record_one,
+)
 from kuavo_sim.recording.sim_bag import BagOptions
 from kuavo_train.data.assemble import assemble
 from kuavo_train.data.features import FPS
@@ -42,6 +50,7 @@ def record(
     max_frames: int | None = None,
     keep_failures: bool = False,
     disturbance: float = 0.0,
+    lead_in: LeadIn | None = None,
 ) -> dict[str, Any]:
     """Record `episodes` demonstrations of `task` into the dataset `out`.
 
@@ -58,6 +67,7 @@ def record(
         keep_failures: record failed episodes too.
         disturbance: push the arms off the expert's path by offsets of up to this deviation [rad],
             and the base's stands with them; recorded is what the expert wanted.
+        lead_in: drives before the expert takes over; recorded is the expert's part alone.
 
     Returns:
         The report: episodes, frames, failed seeds with reasons, paths.
@@ -80,6 +90,7 @@ def record(
         "max_frames": max_frames,
         "keep_failures": keep_failures,
         "disturbance": disturbance,
+        **({} if lead_in is None else {"lead_in": lead_in.describe()}),
     }
     workspace = Workspace(Path(out), job)
     if workspace.complete:
@@ -96,6 +107,7 @@ def record(
             max_frames=max_frames,
             keep_failures=keep_failures,
             disturbance=disturbance,
+            lead_in=lead_in,
         )
         recording = _Recording(workspace, template, episodes)
         recording.run(workers)
@@ -145,7 +157,7 @@ class _Recording:
         hole = seed < max(known, default=self._first)
         if not hole and len(self._good()) + under_way >= self._episodes:
             raise StopIteration
-        failures = len(self._status) - len(self._good())
+        failures = sum(status != OVER for status in self._status.values()) - len(self._good())
         if failures > len(self._good()) + PATIENCE:
             raise UserError(
                 f"the expert of {self._template.task} failed on {failures} of "
@@ -171,7 +183,7 @@ class _Recording:
         return [seed for seed, status in self._status.items() if self._counts(status)]
 
     def _counts(self, status: str) -> bool:
-        return status == SUCCESS or self._template.keep_failures
+        return kept(status, self._template.keep_failures)
 
 
 def _key(seed: int) -> str:

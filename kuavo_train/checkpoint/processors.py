@@ -2,21 +2,82 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from lerobot.policies.smolvla.processor_smolvla import make_smolvla_pre_post_processors
+from torch import Tensor
 
+from kuavo_deploy.robot.layout import ARM_INDICES
+from kuavo_deploy.robot.topics import ACTION_FEATURE, STATE_FEATURE
 from kuavo_train.policy.normalization import Statistics, check
+from kuavo_train.policy.relative import to_absolute, to_relative
 
 
-def make_processors(config: Any, statistics: Statistics) -> tuple[Any, Any]:
-    """The two pipelines: raw batch → policy's batch, policy's actions → robot units.
+class Preprocessor:
+    """Raw batch → the policy's batch.
+
+    Args:
+        pipeline: lerobot's.
+        statistics: the chain's.
+    """
+
+    def __init__(self, pipeline: Any, statistics: Statistics) -> None:
+        self.pipeline = pipeline
+        self.steps = pipeline.steps
+        self._relative = statistics.relative
+        self._arms = list(ARM_INDICES)
+        self._scale = statistics.tensors()[ACTION_FEATURE]["std"][self._arms]
+
+    def __call__(self, raw: Mapping[str, Any]) -> dict[str, Any]:
+        """Keys and values as a dataset or a robot gives them, with a batch dimension."""
+        batch = dict(raw)
+        if self._relative and ACTION_FEATURE in batch:
+            batch[ACTION_FEATURE] = to_relative(batch[ACTION_FEATURE], batch[STATE_FEATURE])
+        prepared: dict[str, Any] = self.pipeline(batch)
+        return prepared
+
+    @property
+    def normalizer(self) -> Any:
+        """The pipeline's step that normalizes."""
+        return next(step for step in self.steps if hasattr(step, "_normalize_action"))
+
+    def own_scale(self, actions: Tensor, states: Tensor) -> Tensor:
+        """Actions in the scale of `normalize_actions`, (K, 20) or (B, K, 20) → as it samples them.
+
+        states: that the chunk is planned at, robot units, (B, 16).
+        """
+        if not self._relative:
+            return actions
+        shifted = (actions[None] if actions.ndim == 2 else actions).repeat(
+            len(states) if actions.ndim == 2 else 1, 1, 1
+        )
+        offset = states[:, None, self._arms].to(shifted) / self._scale.to(shifted)
+        shifted[..., self._arms] -= offset
+        return shifted
+
+
+class Postprocessor:
+    """The policy's actions → robot units, float32 on the CPU."""
+
+    def __init__(self, pipeline: Any, statistics: Statistics) -> None:
+        self.pipeline = pipeline
+        self._relative = statistics.relative
+
+    def __call__(self, chunk: Tensor, states: Tensor) -> Tensor:
+        """Chunks (…, T, 20) that were planned at states (…, 16) in robot units."""
+        actions: Tensor = self.pipeline(chunk)
+        return to_absolute(actions, states.cpu()) if self._relative else actions
+
+
+def make_processors(config: Any, statistics: Statistics) -> tuple[Preprocessor, Postprocessor]:
+    """Both, for a policy's configuration.
 
     lerobot passes data through unnormalized where statistics are missing, so they are checked.
     """
     check(statistics, "normalization statistics")
-    preprocessor, postprocessor = make_smolvla_pre_post_processors(config, statistics.tensors())
-    return preprocessor, postprocessor
+    before, after = make_smolvla_pre_post_processors(config, statistics.tensors())
+    return Preprocessor(before, statistics), Postprocessor(after, statistics)
 
 
 def tokenizer_of(preprocessor: Any) -> Any:

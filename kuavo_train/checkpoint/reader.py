@@ -16,7 +16,7 @@ from lerobot.policies.smolvla.modeling_smolvla import SmolVLAPolicy
 
 from kuavo_deploy.robot.topics import IMAGE_FEATURES
 from kuavo_train.checkpoint.manifest import WEIGHTS, Manifest, read_manifest, verify
-from kuavo_train.checkpoint.processors import make_processors
+from kuavo_train.checkpoint.processors import Postprocessor, Preprocessor, make_processors
 from kuavo_train.checkpoint.weights import read_policy
 from kuavo_train.checkpoint.writer import VLM
 from kuavo_train.errors import CheckpointError
@@ -42,8 +42,8 @@ class LoadedPolicy:
     """A policy and its two pipelines, on one device."""
 
     policy: SmolVLAPolicy
-    preprocessor: Any
-    postprocessor: Any
+    preprocessor: Preprocessor
+    postprocessor: Postprocessor
 
 
 def open_checkpoint(path: Path | str, check_hashes: bool = True) -> Checkpoint:

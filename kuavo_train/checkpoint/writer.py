@@ -84,8 +84,8 @@ def _save_policy(policy: Any, work: Path, final: Path) -> None:
 def _save_processors(config: Any, statistics: Statistics, work: Path, final: Path) -> None:
     # Built over the copied VLM (the final place does not exist yet), stored under the final name.
     pipelines = make_processors(_portable(config, work / VLM), statistics)
-    for pipeline in pipelines:
-        for step in pipeline.steps:
+    for processor in pipelines:
+        for step in processor.pipeline.steps:
             if hasattr(step, "tokenizer_name"):
                 step.tokenizer_name = str((final / VLM).absolute())
-        pipeline._save_pretrained(work)
+        processor.pipeline._save_pretrained(work)

@@ -18,7 +18,7 @@ from kuavo_cli.jsonio import to_plain
 from kuavo_train.data.decoding import quiet
 from kuavo_train.data.episode import DATASET_FOLDER, repo_id
 from kuavo_train.data.features import FPS, UNITS
-from kuavo_train.data.metadata import ABOUT_FILE, EPISODES_FILE
+from kuavo_train.data.metadata import ABOUT_FILE, EPISODES_FILE, dump_episodes
 from kuavo_train.data.workspace import Workspace
 from kuavo_train.tasks import Task
 
@@ -43,7 +43,7 @@ def assemble(
         notes: more files to write, path → text.
     """
     shutil.rmtree(workspace.dataset, ignore_errors=True)
-    with _quiet(workspace.folder / "cache"):
+    with quietly(workspace.folder / "cache"):
         aggregate_datasets(
             repo_ids=[repo_id(task)] * len(keys),
             aggr_repo_id=repo_id(task),
@@ -64,19 +64,15 @@ def assemble(
     }
     workspace.complete_with(
         {
-            EPISODES_FILE: "".join(_line(episode) for episode in episodes),
+            EPISODES_FILE: dump_episodes(episodes),
             ABOUT_FILE: json.dumps(to_plain(facts), indent=2, ensure_ascii=False) + "\n",
             **(notes or {}),
         }
     )
 
 
-def _line(episode: dict[str, Any]) -> str:
-    return json.dumps(to_plain(episode), ensure_ascii=False, allow_nan=False) + "\n"
-
-
 @contextlib.contextmanager
-def _quiet(cache: Path) -> Iterator[None]:
+def quietly(cache: Path) -> Iterator[None]:
     """LeRobot's own bars and log lines away, and its Arrow cache beside the workspace."""
     before = datasets.config.HF_DATASETS_CACHE
     level = logging.root.level

@@ -112,6 +112,21 @@ def convert(
 
 
 @app.command()
+def join(
+    parts: Annotated[list[Path], typer.Argument(help="Datasets of one task, two or more.")],
+    out: Annotated[Path, typer.Option(help="Folder of the joined dataset; must not exist.")],
+) -> None:
+    """Join several recordings of one task into one dataset; they stay as they are.
+
+    Example: kuavo data join data/task2 data/task2_more --out data/task2_all
+    """
+    from kuavo_train.data.check.findings import counted
+    from kuavo_train.data.join import join as join_datasets
+
+    typer.echo(f"{counted(join_datasets(parts, out), 'episode')} in {out}")
+
+
+@app.command()
 def check(
     dataset: DatasetArgument,
     html: Annotated[

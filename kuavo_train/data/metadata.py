@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from kuavo_cli.jsonio import to_plain
 
 EPISODES_FILE = "meta/kuavo_episodes.jsonl"
 """One line per episode: seed, success and stages, or bag and repairs; length, sha256."""
@@ -22,6 +25,13 @@ def read_episodes(root: Path) -> list[dict[str, Any]]:
     except FileNotFoundError:
         return []
     return [json.loads(line) for line in text.splitlines() if line]
+
+
+def dump_episodes(episodes: Iterable[Mapping[str, Any]]) -> str:
+    """The text of `EPISODES_FILE`."""
+    return "".join(
+        json.dumps(to_plain(dict(e)), ensure_ascii=False, allow_nan=False) + "\n" for e in episodes
+    )
 
 
 def content_hash(instruction: str, states: np.ndarray, actions: np.ndarray) -> str:

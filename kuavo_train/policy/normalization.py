@@ -36,6 +36,7 @@ from kuavo_deploy.robot.topics import ACTION_FEATURE, STATE_FEATURE
 from kuavo_deploy.robot.version import RobotLimits
 from kuavo_train.errors import CheckpointError, DataError
 from kuavo_train.policy.action_space import STATE_DIM, UNIFIED_DIM
+from kuavo_train.policy.relative import to_relative
 
 FILE = "normalization.json"
 ARM_FLOOR, HAND_FLOOR, BASE_FLOOR = 0.1, 0.25, 0.25
@@ -46,11 +47,17 @@ _DIMS = {STATE_FEATURE: STATE_DIM, ACTION_FEATURE: UNIFIED_DIM}
 class TaskVectors:
     """What one task contributes: its training frames.
 
-    states: (N, 16). actions: (N, 20), completed.
+    states: (N, 16). actions: (M, 20), completed; measured as the policy shall give them.
     """
 
     states: np.ndarray
     actions: np.ndarray
+
+
+def relative_vectors(states: np.ndarray, chunks: np.ndarray) -> TaskVectors:
+    """States (N, 16) and the chunks planned at them, (N, T, 20), for relative actions."""
+    relative = to_relative(torch.from_numpy(chunks), torch.from_numpy(states))
+    return TaskVectors(states, relative.flatten(0, 1).numpy())
 
 
 @dataclass(frozen=True)
@@ -58,16 +65,18 @@ class Statistics:
     """Mean and deviation per feature, float32, and where they come from.
 
     values: {"observation.state": {"mean": (16,), "std": (16,)}, "action": {… (20,)}}.
-    source: one sentence.
+    source: one sentence. relative: the arms' actions are measured from the joint state that a chunk
+    is planned at (see `kuavo_train.policy.relative`).
     """
 
     values: Mapping[str, Mapping[str, np.ndarray]]
     source: str
+    relative: bool = False
 
     @property
     def hash(self) -> str:
-        """SHA-256 over names, shapes and exact bytes of the numbers."""
-        digest = hashlib.sha256()
+        """SHA-256 over names, shapes and exact bytes of the numbers, and what they measure."""
+        digest = hashlib.sha256(b"relative" if self.relative else b"")
         for feature in sorted(self.values):
             for name in sorted(self.values[feature]):
                 array = np.ascontiguousarray(self.values[feature][name], dtype="<f4")
@@ -88,7 +97,12 @@ class Statistics:
             feature: {name: [float(x) for x in array] for name, array in stats.items()}
             for feature, stats in self.values.items()
         }
-        content = {"hash": self.hash, "source": self.source, "values": values}
+        content = {
+            "hash": self.hash,
+            "source": self.source,
+            "relative": self.relative,
+            "values": values,
+        }
         return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
     @classmethod
@@ -111,7 +125,7 @@ class Statistics:
             raise CheckpointError(f"normalization statistics missing: no {file}") from None
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"{file} holds no normalization statistics: {error!r}") from error
-        statistics = cls(values, content.get("source", ""))
+        statistics = cls(values, content.get("source", ""), content.get("relative", False) is True)
         check(statistics, str(file))
         if statistics.hash != content.get("hash"):
             raise CheckpointError(f"{file} was altered: its numbers don't match its hash")
@@ -133,11 +147,12 @@ def check(statistics: Statistics, where: str) -> None:
                 raise CheckpointError(f"{where}: {name} of {feature} is not usable: {array}")
 
 
-def from_data(vectors: Mapping[str, TaskVectors]) -> Statistics:
+def from_data(vectors: Mapping[str, TaskVectors], relative: bool = False) -> Statistics:
     """Pool the tasks' training frames, each task with the same weight.
 
     Args:
         vectors: by task name, training episodes only.
+        relative: what their actions are.
     """
     if not vectors:
         raise DataError("no task to compute normalization statistics from")
@@ -146,6 +161,7 @@ def from_data(vectors: Mapping[str, TaskVectors]) -> Statistics:
     return Statistics(
         {STATE_FEATURE: state, ACTION_FEATURE: action},
         f"training episodes of {', '.join(vectors)}, each task weighing the same",
+        relative,
     )
 
 

@@ -251,6 +251,11 @@ class PretrainingRun:
             )
         if settings.start:
             started = open_checkpoint(Path(settings.start))
+            if started.statistics.relative:
+                raise TrainingError(
+                    f"{settings.start} has relative actions, pretraining's motions are absolute: "
+                    "start from another base"
+                )
             return load(started, "cpu").policy, started.statistics
         vlm = Path(self._scratch.name) / VLM
         write_vlm(vlm, sizes, vocabulary_texts())

@@ -18,6 +18,7 @@ CHOICES = {
     "training.optimizer": KINDS,
     "validation.best": ("mean_seen", "new_task"),
     "normalization.source": ("data", "limits", "base"),
+    "normalization.relative": (True, False, None),
     "cache.kind": ("none", "frames", "vision", "prefix"),
     "cache.dtype": ("float32", "bfloat16"),
 }
@@ -48,7 +49,7 @@ def check_settings(config: DictConfig) -> None:
     for key, choices in CHOICES.items():
         value = OmegaConf.select(config, key)
         if value not in choices:
-            raise TrainingError(f"{key} is {value!r}: choose from {', '.join(choices)}")
+            raise TrainingError(f"{key} is {value!r}: choose from {', '.join(map(str, choices))}")
     for key, least in WHOLE.items():
         value = OmegaConf.select(config, key)
         if not (value is None and key in OPTIONAL):

@@ -13,13 +13,19 @@ import numpy as np
 from kuavo_deploy.robot.version import load_limits
 from kuavo_train.checkpoint.atomic import atomic_file
 from kuavo_train.checkpoint.manifest import TaskRecord
-from kuavo_train.checkpoint.reader import Checkpoint, open_checkpoint
+from kuavo_train.checkpoint.reader import Checkpoint, open_checkpoint, read_config
 from kuavo_train.episodes.split import Split, split_episodes
 from kuavo_train.episodes.table import EpisodeTable, open_table
-from kuavo_train.errors import CheckpointError, DataError
+from kuavo_train.errors import CheckpointError, DataError, TrainingError
 from kuavo_train.policy import normalization
 from kuavo_train.policy.build import local_model
-from kuavo_train.policy.normalization import Statistics, TaskVectors, from_data, from_limits
+from kuavo_train.policy.normalization import (
+    Statistics,
+    TaskVectors,
+    from_data,
+    from_limits,
+    relative_vectors,
+)
 from kuavo_train.sequential.console import log
 from kuavo_train.sequential.plan import JOINT, StagePlan, data_root
 from kuavo_train.tasks import Task, TaskRegistry
@@ -93,13 +99,24 @@ def chain_statistics(
 
 
 def _new_chain(config: Any, registry: TaskRegistry, recordings: Recordings) -> Statistics:
-    source = config.normalization.source
+    source, relative = config.normalization.source, bool(config.normalization.relative)
     if source == "limits":
+        if relative:
+            raise TrainingError(
+                "normalization=limits knows no relative motions: use normalization=data, or base"
+            )
         limits = load_limits(int(config.normalization.robot_version), configs_root() / "robot")
         return from_limits(limits, float(config.normalization.workspace))
     if source == "base":
-        return open_checkpoint(local_model(config.policy.pretrained)).statistics
+        base = open_checkpoint(local_model(config.policy.pretrained)).statistics
+        if config.normalization.relative not in (None, base.relative):
+            raise TrainingError(
+                f"normalization.relative is {relative}, but the base {config.policy.pretrained} "
+                f"was trained with {base.relative}: leave it out, or use normalization=data"
+            )
+        return base
     vectors = {}
+    steps = _chunk_size(config) if relative else 0
     for task in registry.values():
         try:
             one = (
@@ -114,8 +131,17 @@ def _new_chain(config: Any, registry: TaskRegistry, recordings: Recordings) -> S
             ) from error
         table = one.tables[task.name]
         rows = table.rows(one.splits[task.name].train)
-        vectors[task.name] = TaskVectors(table.states[rows], table.unified[rows])
-    return from_data(vectors)
+        if relative:
+            chunks = np.stack([table.chunk(row, steps)[0] for row in rows])
+            vectors[task.name] = relative_vectors(table.states[rows], chunks)
+        else:
+            vectors[task.name] = TaskVectors(table.states[rows], table.unified[rows])
+    return from_data(vectors, relative)
+
+
+def _chunk_size(config: Any) -> int:
+    own = config.policy.chunk_size
+    return int(own or read_config(local_model(config.policy.pretrained)).chunk_size)
 
 
 def store_chain_statistics(config: Any, statistics: Statistics) -> None:

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from kuavo_deploy.robot.layout import ARM_INDICES, BASE_POSE, HAND_INDICES
-from kuavo_deploy.robot.topics import ACTION_FEATURE
+from kuavo_deploy.robot.topics import ACTION_FEATURE, STATE_FEATURE
 from kuavo_train.episodes.samples import IS_PAD, RECORDED, Draw, Samples
 from kuavo_train.episodes.table import EpisodeTable
 from kuavo_train.policy.action_space import UNIFIED_DIM
@@ -105,12 +105,12 @@ class Validator:
         whole._rank, whole._world = 0, 1
         return whole
 
-    def sums(self, model: FlowLoss, preprocess: Any, unnormalize: Any) -> dict[str, Tensor]:
+    def sums(self, model: FlowLoss, preprocess: Any, postprocess: Any) -> dict[str, Tensor]:
         """This process's part: per task the sums and counts of loss, arms, hands, base: (4, 2)."""
         model.eval()
         with torch.no_grad():
             return {
-                name: self._task_sums(name, model, preprocess, unnormalize) for name in self.rows
+                name: self._task_sums(name, model, preprocess, postprocess) for name in self.rows
             }
 
     def scores(self, sums: Mapping[str, Tensor], epoch: int, step: int) -> Validation:
@@ -150,7 +150,7 @@ class Validator:
         ]
         return Draws(torch.cat([d.noise for d in each]), torch.cat([d.time for d in each]))
 
-    def _task_sums(self, name: str, model: FlowLoss, preprocess: Any, unnormalize: Any) -> Tensor:
+    def _task_sums(self, name: str, model: FlowLoss, preprocess: Any, postprocess: Any) -> Tensor:
         task = self._tables[name].task
         total = torch.zeros(len(_KEYS), 2, dtype=torch.float64)
         for place, raw in self.batches(name, len(self.rows[name])):
@@ -161,19 +161,20 @@ class Validator:
             errors = model(batch, draws, counted.to(device))
             total[0] += _pair(errors.double().sum(), counted.sum())
         for place, raw in self.batches(name, int(self._settings.sampled_frames)):
-            sampled = self._sampled(model, preprocess(raw), unnormalize, task.id, place)
+            chunk = self._sampled(model, preprocess(raw), task.id, place)
+            sampled = postprocess(chunk, raw[STATE_FEATURE])
             total[1:] += action_errors(sampled, raw[ACTION_FEATURE], raw[IS_PAD], task.action_dim)
         return total
 
     def _sampled(
-        self, model: FlowLoss, batch: dict[str, Any], unnormalize: Any, task_id: int, place: int
+        self, model: FlowLoss, batch: dict[str, Any], task_id: int, place: int
     ) -> Tensor:
         noise = self.draws(model, task_id, place, len(batch[TASK])).noise
         model.policy.reset()
-        chunk = model.policy.predict_action_chunk(
+        chunk: Tensor = model.policy.predict_action_chunk(
             dict(batch), noise=noise.to(batch[ACTION_FEATURE].device)
         )
-        return unnormalize(chunk)
+        return chunk
 
 
 def action_errors(sampled: Tensor, recorded: Tensor, is_pad: Tensor, action_dim: int) -> Tensor:

@@ -186,11 +186,15 @@ class SmolVLAPolicyWrapper:
         Returns:
             Float32 on the CPU, shape (T, 20), or (B, T, 20) for a batch. Robot units.
         """
-        batch = self.preprocess(observation)
+        samples = self._samples(observation)
+        states = torch.stack([sample[STATE_FEATURE] for sample in samples])
+        batch = self._tokenized(samples)
         if noise is not None:
             noise = noise.to(self.device)
-        remainder = _remainder(prev_chunk_left_over, inference_delay, execution_horizon)
-        actions = self.postprocess(self._sampler.chunk(batch, noise, remainder))
+        remainder = self._remainder(
+            states, prev_chunk_left_over, inference_delay, execution_horizon
+        )
+        actions = self.postprocess(self._sampler.chunk(batch, noise, remainder), states)
         return actions if _is_batch(observation) else actions[0]
 
     @torch.no_grad()
@@ -228,11 +232,14 @@ class SmolVLAPolicyWrapper:
         Returns:
             Float32 on the CPU, shape (T, 20). Robot units.
         """
-        tensor = self._normalizer._normalize_observation(
-            {STATE_FEATURE: state_tensor(state)[None].to(self.device)}, inverse=False
+        states = state_tensor(state)[None]
+        tensor = self._preprocessor.normalizer._normalize_observation(
+            {STATE_FEATURE: states.to(self.device)}, inverse=False
         )[STATE_FEATURE]
-        remainder = _remainder(prev_chunk_left_over, inference_delay, execution_horizon)
-        return self.postprocess(self._sampler.act(tensor, noise, remainder))[0]
+        remainder = self._remainder(
+            states, prev_chunk_left_over, inference_delay, execution_horizon
+        )
+        return self.postprocess(self._sampler.act(tensor, noise, remainder), states)[0]
 
     @property
     def settled(self) -> bool:
@@ -241,10 +248,12 @@ class SmolVLAPolicyWrapper:
 
     def preprocess(self, observation: Mapping[str, Any]) -> dict[str, Any]:
         """Raw observation(s) → the batch that the policy reads, on its device."""
-        samples = [
+        return self._tokenized(self._samples(observation))
+
+    def _samples(self, observation: Mapping[str, Any]) -> list[dict[str, Any]]:
+        return [
             observation_tensors(one, self.cameras, self._size) for one in _unbatched(observation)
         ]
-        return self._tokenized(samples)
 
     def _tokenized(self, samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
         for sample in samples:
@@ -255,30 +264,32 @@ class SmolVLAPolicyWrapper:
         batch.pop(ACTION_FEATURE, None)
         return batch
 
-    def postprocess(self, chunk: Tensor) -> Tensor:
-        """The policy's actions, shape (…, 20), → robot units, float32 on the CPU."""
-        actions: Tensor = self._postprocessor(chunk.to(torch.float32))
-        return actions
+    def postprocess(self, chunk: Tensor, states: Tensor) -> Tensor:
+        """The policy's actions, shape (…, T, 20), → robot units, float32 on the CPU.
+
+        states: that they were planned at, robot units, shape (…, 16).
+        """
+        return self._postprocessor(chunk.to(torch.float32), states)
 
     def normalize_actions(self, actions: Tensor) -> Tensor:
-        """Robot units, shape (…, 20), → the policy's scale (what a chunk is before postprocess)."""
+        """Robot units, shape (…, 20), → the policy's scale.
+
+        A policy with relative actions takes the state off when it plans, not here: the state that
+        the next chunk is planned at is not known yet.
+        """
         if actions.shape[-1] != UNIFIED_DIM:
             raise DataError(f"an action has {UNIFIED_DIM} numbers, got {tuple(actions.shape)}")
-        normalized: Tensor = self._normalizer._normalize_action(
+        normalized: Tensor = self._preprocessor.normalizer._normalize_action(
             actions.to(self.device), inverse=False
         )
         return normalized
 
-    @property
-    def _normalizer(self) -> Any:
-        for step in self._preprocessor.steps:
-            if hasattr(step, "_normalize_action"):
-                return step
-        raise DataError("the preprocessor has no normalizer")
-
-
-def _remainder(actions: Tensor | None, delay: int, horizon: int | None) -> Remainder | None:
-    return None if actions is None else Remainder(actions, delay, horizon)
+    def _remainder(
+        self, states: Tensor, actions: Tensor | None, delay: int, horizon: int | None
+    ) -> Remainder | None:
+        if actions is None:
+            return None
+        return Remainder(self._preprocessor.own_scale(actions, states), delay, horizon)
 
 
 def _is_batch(observation: Mapping[str, Any]) -> bool:

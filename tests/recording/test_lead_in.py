@@ -1,0 +1,144 @@
+"""Demonstrations that begin where a policy got stuck: only the expert's part is recorded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from kuavo_cli.errors import UserError
+from kuavo_deploy.robot import layout
+from kuavo_eval.simulation.lead_in import PolicyLeads, policy_leads
+from kuavo_sim.env import KuavoEnv
+from kuavo_sim.experts import make_expert
+from kuavo_sim.recording.record import record
+from kuavo_train.data.check.episodes import DatasetFiles, Episode
+from kuavo_train.data.metadata import read_episodes
+
+SIZE = (48, 64)
+
+
+class OtherHand(NamedTuple):
+    """The expert's own first second, by another demonstrator; odd seeds leave nothing to do."""
+
+    periods: int = 10
+
+    def __call__(self, env: KuavoEnv, info: dict[str, Any], seed: int) -> str | None:
+        if seed % 2:
+            return "done already"
+        expert = make_expert(env.sim, np.random.default_rng([seed, 9]))
+        for _ in range(self.periods):
+            env.step(expert.act())
+        return None
+
+    def describe(self) -> dict[str, Any]:
+        return {"periods": self.periods}
+
+
+def only_episode(root: Path) -> Episode:
+    (episode,) = DatasetFiles(root).episodes()
+    return episode
+
+
+def test_the_recording_begins_where_the_lead_in_ended(tmp_path: Path) -> None:
+    record("weighing", 1, 4, tmp_path / "plain", image_size=SIZE, workers=1, max_frames=4)
+    record(
+        "weighing", 1, 4, tmp_path / "led", image_size=SIZE, workers=1, max_frames=4,
+        lead_in=OtherHand(),
+    )  # fmt: skip
+    env = KuavoEnv("weighing", image_size=None)
+    _, info = env.reset(seed=4)
+    start = env.observe()["state"]
+    OtherHand()(env, info, 4)
+    end = env.observe()["state"]
+    env.close()
+    assert np.abs(end - start).max() > 0.05
+    assert np.allclose(only_episode(tmp_path / "plain").state[0], start, atol=1e-6)
+    assert np.allclose(only_episode(tmp_path / "led").state[0], end, atol=1e-6)
+
+
+def test_seeds_with_nothing_left_to_show_are_passed_over(tmp_path: Path) -> None:
+    report = record(
+        "weighing", 2, 4, tmp_path / "led", image_size=SIZE, workers=1, max_frames=4,
+        lead_in=OtherHand(3),
+    )  # fmt: skip
+    assert report["seeds"] == [4, 6]
+    assert report["failed_seeds"] == {"5": "done already"}
+    assert [e["length"] for e in read_episodes(tmp_path / "led")] == [4, 4]
+
+
+def test_many_seeds_with_nothing_left_are_no_sign_of_a_broken_expert(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kuavo_sim.recording.record.PATIENCE", 0)
+    report = record(
+        "weighing", 2, 3, tmp_path / "led", image_size=SIZE, workers=1, max_frames=4,
+        lead_in=OtherHand(1),
+    )  # fmt: skip
+    assert report["seeds"] == [4, 6]
+
+
+def test_another_lead_in_makes_another_recording(tmp_path: Path) -> None:
+    out = tmp_path / "led"
+    common: dict[str, Any] = {"image_size": SIZE, "workers": 1, "max_frames": 4}
+    record("weighing", 1, 4, out, lead_in=OtherHand(3), **common)
+    assert record("weighing", 1, 4, out, lead_in=OtherHand(3), **common)["episodes"] == 1
+    for other in (None, OtherHand(4)):
+        with pytest.raises(UserError, match="exists: choose another --out"):
+            record("weighing", 1, 4, out, lead_in=other, **common)
+
+
+def led(leads: PolicyLeads, seed: int) -> tuple[str | None, KuavoEnv]:
+    env = KuavoEnv("weighing", image_size=SIZE)
+    _, info = env.reset(seed=seed)
+    return leads(env, info, seed), env
+
+
+def test_a_policy_that_stands_still_is_relieved_after_a_while() -> None:
+    leads = policy_leads("hold", SIZE, 0.1, 1)._replace(patience=1.0)
+    over, env = led(leads, 6)
+    assert over is None
+    moment = np.random.default_rng([6, 3]).uniform(0.0, leads.longest)
+    assert moment > 1.0 and env.sim.time == pytest.approx(1.0, abs=0.02)
+    assert env.control_hz == 10 and env.cameras, "as the expert needs them"
+    env.close()
+
+
+def test_a_policy_is_relieved_at_a_moment_that_the_seed_draws() -> None:
+    leads = policy_leads("hold", SIZE, 0.1, 1)._replace(longest=1.0)
+    times = []
+    for seed in (1, 2):
+        over, env = led(leads, seed)
+        times.append(env.sim.time)
+        env.close()
+        moment = np.random.default_rng([seed, 3]).uniform(0.0, 1.0)
+        assert over is None and times[-1] == pytest.approx(moment, abs=0.02)
+    assert abs(times[0] - times[1]) > 0.05
+
+
+def test_where_the_policy_did_it_all_nothing_is_left() -> None:
+    leads = policy_leads("demonstration", SIZE, 0.1, 1)._replace(longest=1e6, patience=60.0)
+    over, env = led(leads, 3)
+    env.close()
+    assert over == "the policy did it"
+
+
+def test_the_expert_finishes_what_a_policy_began(tmp_path: Path) -> None:
+    leads = policy_leads("demonstration", SIZE, 0.1, 1)._replace(longest=12.0, patience=60.0)
+    record("weighing", 1, 8, tmp_path / "led", image_size=SIZE, workers=1, lead_in=leads)
+    notes = read_episodes(tmp_path / "led")[0]
+    moment = np.random.default_rng([8, 3]).uniform(0.0, 12.0)
+    assert notes["success"] and notes["length"] < 10 * (notes["stages"]["in_bin"] - moment) + 3
+    first = only_episode(tmp_path / "led").state[0]
+    rest = KuavoEnv("weighing", image_size=None)
+    rest.reset(seed=8)
+    moved = np.abs(first - rest.observe()["state"])[list(layout.ARM_INDICES)].max()
+    rest.close()
+    assert moment > 2 and moved > 0.2
+
+
+def test_a_policy_that_gives_nothing_usable_is_named() -> None:
+    with pytest.raises(UserError, match="nan cannot lead in: .*not finite"):
+        led(policy_leads("nan", SIZE, 0.1, 1), 3)
