@@ -36,8 +36,8 @@ class PolicyLeads(NamedTuple):
     candidate: Candidate
     latency: float
     settings: SimulationSettings
-    longest: float = 20.0
-    patience: float = 8.0
+    longest: float = 14.0
+    patience: float = 5.0
     threads: int = 1
 
     def __call__(self, env: KuavoEnv, info: dict[str, Any], seed: int) -> str | None:
