@@ -84,6 +84,12 @@ def record(
     disturbance: Annotated[
         float, typer.Option(min=0, help="Push the arms off their path, by up to this [rad].")
     ] = 0.0,
+    whims: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, help="How much the expert varies what no observation tells: 0 not at all."
+        ),
+    ] = 1.0,
     after: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(
@@ -123,6 +129,7 @@ def record(
         image_size=(height, width),
         workers=workers,
         disturbance=disturbance,
+        whims=whims,
         lead_in=lead_in,
     )
     if json:

@@ -12,6 +12,7 @@ from kuavo_deploy.robot import topics
 from kuavo_sim.env import KuavoEnv
 from kuavo_sim.experts import make_expert
 from kuavo_sim.experts.base import OutOfReach
+from kuavo_sim.experts.whims import Whims
 from kuavo_sim.recording.disturbance import Disturbance
 from kuavo_sim.recording.robot_bag import RobotBag
 from kuavo_sim.recording.sim_bag import BagOptions, SimBag
@@ -45,7 +46,7 @@ class EpisodeJob(NamedTuple):
     items: where finished episodes go. key: this one's folder there. bag: how to write a bag, or
     None. max_frames: stop after so many frames, successful or not (short samples), or None.
     keep_failures: record episodes that do not succeed too. disturbance: of the arms while the
-    expert demonstrates, its largest deviation [rad]. lead_in: before the recording, or None.
+    expert demonstrates, its largest deviation [rad]. whims: see `Whims`. lead_in: before the recording, or None.
     """
 
     items: Path
@@ -57,6 +58,7 @@ class EpisodeJob(NamedTuple):
     max_frames: int | None = None
     keep_failures: bool = False
     disturbance: float = 0.0
+    whims: float = 1.0
     lead_in: LeadIn | None = None
 
 
@@ -101,7 +103,7 @@ def _play(job: EpisodeJob, folder: Path, bag: SimBag | None) -> dict[str, Any]:
         if bag is not None:
             bag(env.sim)
             env.on_substep.append(bag)
-        expert = make_expert(env.sim, np.random.default_rng(job.seed))
+        expert = make_expert(env.sim, Whims(job.whims, job.seed))
         disturb = Disturbance(job.disturbance, np.random.default_rng([job.seed, 2]))
         ended, lost = False, None
         while not ended:

@@ -50,6 +50,7 @@ def record(
     max_frames: int | None = None,
     keep_failures: bool = False,
     disturbance: float = 0.0,
+    whims: float = 1.0,
     lead_in: LeadIn | None = None,
 ) -> dict[str, Any]:
     """Record `episodes` demonstrations of `task` into the dataset `out`.
@@ -67,6 +68,7 @@ def record(
         keep_failures: record failed episodes too.
         disturbance: push the arms off the expert's path by offsets of up to this deviation [rad],
             and the base's stands with them; recorded is what the expert wanted.
+        whims: how much of the expert's variation is used, 0…1 (see `Whims`).
         lead_in: drives before the expert takes over; recorded is the expert's part alone.
 
     Returns:
@@ -90,6 +92,7 @@ def record(
         "max_frames": max_frames,
         "keep_failures": keep_failures,
         "disturbance": disturbance,
+        "whims": whims,
         **({} if lead_in is None else {"lead_in": lead_in.describe()}),
     }
     workspace = Workspace(Path(out), job)
@@ -107,6 +110,7 @@ def record(
             max_frames=max_frames,
             keep_failures=keep_failures,
             disturbance=disturbance,
+            whims=whims,
             lead_in=lead_in,
         )
         recording = _Recording(workspace, template, episodes)
