@@ -46,7 +46,8 @@ class EpisodeJob(NamedTuple):
     items: where finished episodes go. key: this one's folder there. bag: how to write a bag, or
     None. max_frames: stop after so many frames, successful or not (short samples), or None.
     keep_failures: record episodes that do not succeed too. disturbance: of the arms while the
-    expert demonstrates, its largest deviation [rad]. whims: see `Whims`. lead_in: before the recording, or None.
+    expert demonstrates, its largest deviation [rad]. whims: see `Whims`. lead_in: before the
+    recording, or None.
     """
 
     items: Path
