@@ -12,14 +12,14 @@ a chunk, L layers, H key/value heads of D numbers.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from typing import Any
 
 import torch
 from lerobot.policies.smolvla.modeling_smolvla import make_att_2d_masks
 from lerobot.policies.smolvla.smolvlm_with_expert import apply_rope
 from torch import Tensor
+
+from kuavo_train.policy.attention import fused_attention
 
 TOKENS, TOKENS_MASK = "observation.language.tokens", "observation.language.attention_mask"
 PREFIX = "observation.cached_prefix"
@@ -141,7 +141,7 @@ def errors_beside_prefix(
         i: {"key_states": kept[:, i, 0], "value_states": kept[:, i, 1]}
         for i in range(kept.shape[1])
     }
-    with _fused_attention(model.vlm_with_expert):
+    with fused_attention(model.vlm_with_expert):
         (_, out), _ = model.vlm_with_expert.forward(
             attention_mask=make_att_2d_masks(pad, attention)[:, past:],
             position_ids=(torch.cumsum(pad, dim=1) - 1)[:, past:],
@@ -152,30 +152,6 @@ def errors_beside_prefix(
         )
     velocity = model.action_out_proj(out.to(torch.float32))
     return torch.nn.functional.mse_loss(noise - actions, velocity, reduction="none")
-
-
-@contextlib.contextmanager
-def _fused_attention(inner: Any) -> Iterator[None]:
-    """Attention in one kernel, without copies of the shared keys: half the time on a CPU.
-
-    Only where every query may look at something: the kernel makes a fully masked row NaN.
-    """
-    inner.get_attention_interface = lambda: _attention
-    try:
-        yield
-    finally:
-        del inner.get_attention_interface
-
-
-def _attention(
-    mask: Tensor, batch_size: int, head_dim: int, query: Tensor, keys: Tensor, values: Tensor
-) -> Tensor:
-    """As lerobot's `eager_attention_forward`: (B, T, Hq, D), (B, S, H, D) twice → (B, T, Hq·D)."""
-    attended = torch.nn.functional.scaled_dot_product_attention(
-        query.transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2),
-        attn_mask=mask[:, None], enable_gqa=True,
-    )  # fmt: skip
-    return attended.transpose(1, 2).flatten(2)
 
 
 def _beside_cache(

@@ -11,15 +11,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from types import MethodType
 from typing import Any, NamedTuple
 
 import torch
-import torch.nn.functional as functional
 from lerobot.policies.smolvla.modeling_smolvla import make_att_2d_masks, pad_vector
 from torch import Tensor, nn
 
 from kuavo_train.policy.action_space import UNIFIED_DIM
+from kuavo_train.policy.attention import attend
 from kuavo_train.policy.flow_loss import Draws
 from kuavo_train.pretraining.heads import ClassHead, Pointed, PointingHead
 
@@ -51,7 +50,7 @@ class PretrainingModel(nn.Module):
         super().__init__()
         self.policy = policy
         joined = policy.model.vlm_with_expert
-        joined.eager_attention_forward = MethodType(_attention, joined)
+        joined.eager_attention_forward = attend
         vision = joined.config.vision_config
         self.patch = int(vision.patch_size)
         self.side = int(vision.image_size) // self.patch // int(joined.config.scale_factor)
@@ -142,14 +141,3 @@ class PretrainingModel(nn.Module):
         """Parameters that the stored policy does not have."""
         return [name for name, _ in self.named_parameters() if not name.startswith("policy.")]
 
-
-def _attention(
-    joined: Any, mask: Tensor, batch: int, width: int, query: Tensor, key: Tensor, value: Tensor
-) -> Tensor:
-    """The attention of lerobot, fused. query, key, value: (N, L, heads, width)."""
-    groups = joined.num_attention_heads // joined.num_key_value_heads
-    key, value = (t.repeat_interleave(groups, dim=2).transpose(1, 2) for t in (key, value))
-    seen = functional.scaled_dot_product_attention(
-        query.transpose(1, 2), key, value, attn_mask=mask[:, None]
-    )
-    return seen.transpose(1, 2).reshape(batch, -1, joined.num_attention_heads * width)

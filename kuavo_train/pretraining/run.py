@@ -121,7 +121,7 @@ class PretrainingRun:
             settings.weight_decay,
             settings.hidden_learning_rate,
         )
-        self.progress = self._load_state() if stored else Progress(0, 0.0, [])
+        self.progress = self._load_state() if stored else self._begin()
         self._schedule = Schedule(
             settings.learning_rate,
             settings.steps,
@@ -265,13 +265,14 @@ class PretrainingRun:
     def _stored_policy(self) -> tuple[Any, Statistics]:
         checkpoint = open_checkpoint(self._resume)
         text = (self._resume / TRAINING_CONFIG).read_text(encoding="utf-8")
-        then: Any = OmegaConf.to_container(OmegaConf.create(text))
+        stored: Any = OmegaConf.to_container(OmegaConf.create(text))
+        then = {**asdict(Settings()), **stored}  # a setting that did not exist yet was its default
         now = json.loads(json.dumps(asdict(self._settings)))
-        changed = [k for k in now if then.get(k) != now[k] and k not in MAY_CHANGE]
+        changed = [k for k in now if then[k] != now[k] and k not in MAY_CHANGE]
         if changed:
             raise TrainingError(
                 f"{self._work} was begun with other settings: "
-                + ", ".join(f"{k} {then.get(k)!r} → {now[k]!r}" for k in changed)
+                + ", ".join(f"{k} {then[k]!r} → {now[k]!r}" for k in changed)
                 + "; use the old ones, or another --out"
             )
         return load(checkpoint, "cpu").policy, checkpoint.statistics
@@ -286,12 +287,22 @@ class PretrainingRun:
         save_file(state_of(self._named), folder / _OPTIMIZER)
         (folder / _STATE).write_text(json.dumps(asdict(self.progress)), encoding="utf-8")
 
-    def _load_state(self) -> Progress:
-        heads = load_file(self._resume / _HEADS)
+    def _begin(self) -> Progress:
+        """Heads that lie beside the weights to start from (in a run's `resume/`) go on too."""
+        start = Path(self._settings.start)
+        if self._settings.start and (start / _HEADS).is_file():
+            self._load_heads(start)
+        return Progress(0, 0.0, [])
+
+    def _load_heads(self, folder: Path) -> None:
+        heads = load_file(folder / _HEADS)
         missing, unexpected = self.model.load_state_dict(heads, strict=False)
         left = [name for name in missing if not name.startswith("policy.")]
         if left or unexpected:
-            raise TrainingError(f"{self._resume}: heads do not fit: {[*left, *unexpected]}")
+            raise TrainingError(f"{folder}: heads do not fit: {[*left, *unexpected]}")
+
+    def _load_state(self) -> Progress:
+        self._load_heads(self._resume)
         put_state(self._named, load_file(self._resume / _OPTIMIZER))
         return Progress(**json.loads((self._resume / _STATE).read_text(encoding="utf-8")))
 
