@@ -15,18 +15,12 @@ from kuavo_sim.scenes.placement import PlacementScene
 from kuavo_sim.scenes.rack import SHELF_HEIGHT, cell_centre, lane_point
 from kuavo_sim.scenes.sorting import BOX, FLOW_RACK, WORKPIECE, SortingScene
 from kuavo_sim.simulation import Simulation
+from kuavo_train.pretraining.classes import CLASSES
 
 BOTTLE_COLOURS = ("blue", "white", "pink", "green", "violet", "orange", "black", "light blue")
 """Of the bottles' bodies, in the order of the scene's palette."""
 HANDS = ("left_hand", "right_hand")
 _ARM_PARTS = ("shoulder", "upper_roll", "upper", "elbow", "forearm", "wrist")
-
-CLASSES = (
-    "background", "left_arm", "left_hand", "right_arm", "right_hand", "parcel", "area", "scale",
-    "display", "bin", "tray", "belt", "tunnel", "table", "bottle", "mat", "workpiece", "bushing",
-    "material_box", "marked_cell", "flow_rack", "placement_rack",
-)  # fmt: skip
-"""What a pixel can show."""
 
 
 @dataclass(frozen=True)

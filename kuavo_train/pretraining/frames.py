@@ -17,10 +17,12 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from kuavo_train.errors import DataError
 from kuavo_train.policy.flow_loss import mixed_seed
 from kuavo_train.policy.normalization import TaskVectors
+from kuavo_train.pretraining.classes import CLASSES
 from kuavo_train.pretraining.phrases import motion_phrase, point_phrase
 
 MOTION_SHARE = 0.6
@@ -37,6 +39,8 @@ class Batch:
     """Queries about frames; row q of frame b is b·Q + q.
 
     images: (B, C, 3, S, S) float in 0…1. classes: (B, C, S, S) long, 255 where nothing counts.
+    kinds: (B, N) long, the class of each nameable thing, −1 where a frame has fewer; middles:
+    (B, C, N, 2) where each is in the picture, in −1 … 1, NaN where it cannot be seen.
     states: (B·Q, 16). phrases: B·Q texts. places: (B·Q, C, 2). metres: (B·Q, C).
     visible: (B·Q, C) bool. points: (B·Q,) bool, names a thing. chunks: (B·Q, T, 20).
     moves: (B·Q,) bool, has a chunk.
@@ -44,6 +48,8 @@ class Batch:
 
     images: Tensor
     classes: Tensor
+    kinds: Tensor
+    middles: Tensor
     states: Tensor
     phrases: list[str]
     places: Tensor
@@ -103,17 +109,21 @@ class Frames:
 
     def _batch(self, where: list[tuple[int, int]], queries: int, rng: np.random.Generator) -> Batch:
         rows: list[dict[str, Any]] = []
-        images, classes = [], []
+        images, classes, kinds, middles = [], [], [], []
         for s, f in where:
             shard = self._shards[s]
             images.append(shard["images"][f])
             classes.append(shard["classes"][f])
+            kinds.append(shard["kinds"])
+            middles.append(np.where(shard["visible"][f][..., None], shard["places"][f], np.nan))
             rows += [self._query(shard, f, rng) for _ in range(queries)]
         stack = {key: np.stack([row[key] for row in rows]) for key in rows[0] if key != "phrase"}
         pictures = torch.from_numpy(np.stack(images)).permute(0, 1, 4, 2, 3).float() / 255
         return Batch(
             images=pictures,
             classes=torch.from_numpy(np.stack(classes)).long(),
+            kinds=_filled(kinds, -1),
+            middles=_filled(middles, float("nan")).float().transpose(1, 2),
             phrases=[row["phrase"] for row in rows],
             **{key: torch.from_numpy(value) for key, value in stack.items()},
         )
@@ -170,7 +180,13 @@ def _read(file: Path) -> dict[str, Any]:
     for index, motion in enumerate(shard["about"]["motions"]):
         by_frame[motion["frame"]].append(index)
     shard["by_frame"] = by_frame
+    shard["kinds"] = np.array([CLASSES.index(thing["kind"]) for thing in shard["about"]["things"]])
     return shard
+
+
+def _filled(arrays: Sequence[np.ndarray], filler: float) -> Tensor:
+    """Arrays (N_i, …) of different lengths → (B, N, …)."""
+    return pad_sequence([torch.from_numpy(a) for a in arrays], True, filler)
 
 
 def _thing(visible: np.ndarray, rng: np.random.Generator) -> int:

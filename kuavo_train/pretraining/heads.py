@@ -53,7 +53,7 @@ class PointingHead(nn.Module):
 
 
 def pointing_loss(pointed: Pointed, places: Tensor, visible: Tensor, side: int) -> Tensor:
-    """Squared error of the places that can be seen, and cross-entropy of the token that has it.
+    """Distance from the places that can be seen, and cross-entropy of the token that has it.
 
     Args:
         pointed: the model's answers.
@@ -67,12 +67,65 @@ def pointing_loss(pointed: Pointed, places: Tensor, visible: Tensor, side: int) 
     cell = ((places + 1) / 2 * side).long().clamp(0, side - 1)
     target = torch.where(visible, cell[..., 1] * side + cell[..., 0], side * side)
     which = functional.cross_entropy(pointed.logits.flatten(0, 1), target.flatten())
-    squared = (pointed.places - places).square().sum(dim=-1)
-    where = torch.where(visible, squared, 0.0).sum() / visible.sum().clamp(min=1)
+    away = torch.where(visible, distance(pointed.places, places), 0.0)
+    where = away.sum() / visible.sum().clamp(min=1)
     return WHERE_WEIGHT * where + WHICH_WEIGHT * which
 
 
 WHERE_WEIGHT, WHICH_WEIGHT = 2.0, 0.3
+SOFT = 0.02
+"""A pixel: distances below it count by their square."""
+
+
+def distance(one: Tensor, other: Tensor) -> Tensor:
+    """Between places (…, 2): pseudo-Huber, (…).
+
+    The square's gradient is gone long before the error is small enough for a hand.
+    """
+    return ((one - other).square().sum(dim=-1) + SOFT**2).sqrt() - SOFT
+
+
+class VoteHead(nn.Module):
+    """Every patch says where the middle of the thing is that it shows, from its image token.
+
+    So the connector, which makes one token of 2×2 patches, has to keep what is finer than itself.
+    """
+
+    def __init__(self, width: int, side: int, scale: int) -> None:
+        super().__init__()
+        self.side, self.scale = side, scale
+        self.norm = nn.LayerNorm(width)
+        self.vote = nn.Linear(width, 2 * scale * scale)
+        nn.init.zeros_(self.vote.weight)
+        nn.init.zeros_(self.vote.bias)
+        middle = (torch.arange(side * scale) + 0.5) / (side * scale) * 2 - 1
+        y, x = torch.meshgrid(middle, middle, indexing="ij")
+        self.register_buffer("grid", torch.stack([x.flatten(), y.flatten()], dim=1))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """tokens: (M, G, D), from the connector → places (M, P, 2) in −1 … 1, row by row."""
+        each = self.vote(self.norm(tokens))
+        each = each.view(-1, self.side, self.side, self.scale, self.scale, 2)
+        return self.grid + each.transpose(2, 3).flatten(1, 4)
+
+
+def vote_loss(votes: Tensor, grid: Tensor, kinds: Tensor, middles: Tensor, shows: Tensor) -> Tensor:
+    """Distance of the votes from the nearest thing of the kind that a patch shows, mean.
+
+    Args:
+        votes: (M, P, 2).
+        grid: (P, 2), the patches' own middles.
+        kinds: (M, N) class of each thing, −1 for none.
+        middles: (M, N, 2), NaN where a thing cannot be seen.
+        shows: (M, P) class that a patch shows most, −1 where nothing counts.
+    """
+    apart = (grid[None, :, None] - middles[:, None]).square().sum(dim=-1)
+    alike = (kinds[:, None] == shows[..., None]) & (shows[..., None] >= 0) & ~apart.isnan()
+    apart = torch.where(alike, apart, torch.inf)
+    least, nearest = apart.min(dim=-1)
+    counted = least.isfinite()
+    target = middles.gather(1, nearest[..., None].expand(-1, -1, 2))
+    return distance(votes[counted], target[counted]).sum() / counted.sum().clamp(min=1)
 
 
 class ClassHead(nn.Linear):

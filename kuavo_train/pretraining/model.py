@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from kuavo_train.policy.action_space import UNIFIED_DIM
 from kuavo_train.policy.attention import attend
 from kuavo_train.policy.flow_loss import Draws
-from kuavo_train.pretraining.heads import ClassHead, Pointed, PointingHead
+from kuavo_train.pretraining.heads import ClassHead, Pointed, PointingHead, VoteHead
 
 
 class Seen(NamedTuple):
@@ -55,6 +55,9 @@ class PretrainingModel(nn.Module):
         self.patch = int(vision.patch_size)
         self.side = int(vision.image_size) // self.patch // int(joined.config.scale_factor)
         self.pointing = PointingHead(int(joined.config.text_config.hidden_size), self.side)
+        self.votes = VoteHead(
+            int(joined.config.text_config.hidden_size), self.side, int(joined.config.scale_factor)
+        )
         self.classes = ClassHead(int(vision.hidden_size), classes)
 
     @property

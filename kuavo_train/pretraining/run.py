@@ -29,12 +29,13 @@ from kuavo_train.policy.architecture import random_policy, read_architecture, wr
 from kuavo_train.policy.flow_loss import draw, mixed_seed
 from kuavo_train.policy.freezing import FreezingRule, apply_freezing
 from kuavo_train.policy.normalization import Statistics, from_data
+from kuavo_train.pretraining.classes import CLASSES
 from kuavo_train.pretraining.curves import draw_curves
 from kuavo_train.pretraining.frames import Batch, Frames, split_shards
-from kuavo_train.pretraining.heads import class_loss, class_shares, pointing_loss
+from kuavo_train.pretraining.heads import class_loss, class_shares, pointing_loss, vote_loss
 from kuavo_train.pretraining.inputs import Inputs, brightened
 from kuavo_train.pretraining.measure import Measured, measure
-from kuavo_train.pretraining.model import PretrainingModel
+from kuavo_train.pretraining.model import PretrainingModel, Seen
 from kuavo_train.pretraining.phrases import all_phrases
 from kuavo_train.pretraining.settings import MAY_CHANGE, Settings
 from kuavo_train.sequential.console import Monitor, log
@@ -43,9 +44,7 @@ from kuavo_train.sequential.setting import package_versions
 from kuavo_train.tasks import load_tasks
 from kuavo_train.tasks.registry import configs_root
 
-CLASSES = 22
-"""Kinds of pixels in the frames."""
-LOSS_VERSION = "pointing+classes+flow/1"
+LOSS_VERSION = "pointing+classes+votes+flow/2"
 BOTTLE_COLOURS = ("blue", "white", "pink", "green", "violet", "orange", "black", "light blue")
 _DETAILS = {
     "parcel": ("box", "bag"),
@@ -111,7 +110,7 @@ class PretrainingRun:
         self._inputs = Inputs(tokenizer_of(preprocessor), self._statistics)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
-            self.model = PretrainingModel(policy, CLASSES)
+            self.model = PretrainingModel(policy, len(CLASSES))
         self._parameters = {n: p for n, p in self.model.named_parameters() if p.requires_grad}
         self._named = make_optimizer(
             "muon",
@@ -201,7 +200,7 @@ class PretrainingRun:
         words, word_mask = self._inputs.words(batch.phrases)
         read = model.read(seen, words, word_mask, self._inputs.states(batch.states))
         logits = model.classes(seen.patches)
-        shares, counted = class_shares(batch.classes.flatten(0, 1), model.patch, CLASSES)
+        shares, counted = class_shares(batch.classes.flatten(0, 1), model.patch, len(CLASSES))
         pointed = read.pointed._replace(
             places=read.pointed.places[batch.points], logits=read.pointed.logits[batch.points]
         )
@@ -210,6 +209,7 @@ class PretrainingRun:
                 pointed, batch.places[batch.points], batch.visible[batch.points], model.side
             ),
             "classes": settings.class_weight * class_loss(logits, shares, counted),
+            "votes": settings.vote_weight * self._vote_loss(batch, seen, shares, counted),
         }
         rows = torch.nonzero(batch.moves).flatten()
         if len(rows):
@@ -220,6 +220,13 @@ class PretrainingRun:
             errors = model.flow_errors(read, rows, actions, draws)
             parts["flow"] = settings.flow_weight * errors.mean()
         return parts
+
+    def _vote_loss(self, batch: Batch, seen: Seen, shares: Tensor, counted: Tensor) -> Tensor:
+        head = self.model.votes
+        shows = torch.where(counted, shares.argmax(dim=-1), -1)
+        kinds = batch.kinds[:, None].expand(-1, batch.images.shape[1], -1).flatten(0, 1)
+        votes = head(seen.tokens.flatten(0, 1))
+        return vote_loss(votes, head.grid, kinds, batch.middles.flatten(0, 1), shows)
 
     def _measure(self, monitor: Monitor) -> None:
         progress = self.progress

@@ -19,9 +19,9 @@ class Settings:
 
     start: folder of a base model of this architecture to go on from; empty: random weights.
 
-    frames, queries, noises: per step, frame and query. class_weight, flow_weight: of these losses
-    beside the pointing loss. held_out: every n-th shard is for validation. validate_steps,
-    save_steps: how often. validation_batches: of `frames` frames each.
+    frames, queries, noises: per step, frame and query. class_weight, flow_weight, vote_weight: of
+    these losses beside the pointing loss. held_out: every n-th shard is for validation.
+    validate_steps, save_steps: how often. validation_batches: of `frames` frames each.
     hidden_learning_rate: Muon's, for the hidden layers' matrices, as a factor of the other one.
     """
 
@@ -41,6 +41,7 @@ class Settings:
     max_gradient_norm: float = 1.0
     class_weight: float = 0.5
     flow_weight: float = 0.5
+    vote_weight: float = 1.0
     brightness: float = 0.15
     held_out: int = 20
     validate_steps: int = 100

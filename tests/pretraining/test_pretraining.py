@@ -14,7 +14,16 @@ from kuavo_train.checkpoint.reader import load, open_checkpoint
 from kuavo_train.errors import DataError, TrainingError
 from kuavo_train.policy.flow_loss import FlowLoss, counted_elements, draw
 from kuavo_train.pretraining.frames import Frames, split_shards
-from kuavo_train.pretraining.heads import Pointed, class_loss, class_shares, pointing_loss
+from kuavo_train.pretraining.heads import (
+    SOFT,
+    Pointed,
+    VoteHead,
+    class_loss,
+    class_shares,
+    distance,
+    pointing_loss,
+    vote_loss,
+)
 from kuavo_train.pretraining.phrases import MOTIONS, POINT, motion_phrase
 from kuavo_train.pretraining.run import PretrainingRun, pretrain
 from kuavo_train.pretraining.settings import Settings, read_settings
@@ -70,7 +79,7 @@ def test_noise_samples_share_a_prefix(fresh):
     torch.testing.assert_close(both, torch.cat([first, second]))
 
 
-def test_pointing_loss_is_the_squared_error_where_the_thing_can_be_seen():
+def test_pointing_loss_is_the_distance_where_the_thing_can_be_seen():
     places = torch.tensor([[[0.5, 0.25], [0.0, 0.0]]])
     visible = torch.tensor([[True, False]])
     sure = torch.full((1, 2, 17), -50.0)
@@ -78,8 +87,45 @@ def test_pointing_loss_is_the_squared_error_where_the_thing_can_be_seen():
     exact = Pointed(places.clone(), sure)
     assert pointing_loss(exact, places, visible, 4) < 1e-4
     off = Pointed(places + torch.tensor([0.1, 0.0]), sure)
-    assert float(pointing_loss(off, places, visible, 4)) == pytest.approx(2 * 0.01, abs=1e-4)
+    expected = np.hypot(0.1, SOFT) - SOFT
+    assert float(pointing_loss(off, places, visible, 4)) == pytest.approx(2 * expected, abs=1e-4)
     torch.testing.assert_close(exact.seen, torch.tensor([[1.0, 0.0]]), atol=1e-4, rtol=0)
+
+
+def test_a_small_distance_still_pulls():
+    near = torch.tensor([0.05, 0.0], requires_grad=True)
+    distance(near, torch.zeros(2)).backward()
+    assert near.grad[0] > 0.9, "the square's gradient would be 0.1"
+
+
+def test_a_patch_votes_for_the_nearest_thing_of_the_kind_that_it_shows():
+    head = VoteHead(8, 2, 2)
+    assert torch.equal(head(torch.randn(1, 4, 8))[0], head.grid), "each for itself, at first"
+    kinds = torch.tensor([[3, 3, 5, -1]])
+    nothing = float("nan")
+    middles = torch.tensor([[[-0.5, -0.5], [0.5, 0.5], [nothing] * 2, [nothing] * 2]])
+    shows = torch.full((1, 16), -1)
+    shows[0, 0] = shows[0, 15] = 3  # two things of kind 3: top left, bottom right
+    shows[0, 1] = 5  # its thing cannot be seen
+    shows[0, 2] = 7  # no such thing
+    votes = head.grid[None].clone().requires_grad_()
+    off = np.hypot(np.hypot(0.25, 0.25), SOFT) - SOFT
+    loss = vote_loss(votes, head.grid, kinds, middles, shows)
+    assert float(loss.detach()) == pytest.approx(off, abs=1e-5)
+    loss.backward()
+    assert votes.grad[0, [0, 15]].abs().min() > 0 and not votes.grad[0, 1:15].any()
+    none = vote_loss(votes, head.grid, kinds, middles, torch.full((1, 16), -1))
+    assert float(none.detach()) == 0.0
+
+
+def test_votes_are_laid_out_like_the_encoders_patches():
+    """Token 1 is the top right one; its four votes are patches 2, 3, 6 and 7 of a 4×4 grid."""
+    head = VoteHead(8, 2, 2)
+    head.vote.bias.data = torch.arange(8.0)
+    moved = (head(torch.randn(1, 4, 8)) - head.grid)[0]
+    for row, column in ((0, 2), (0, 3), (1, 2), (1, 3)):
+        place = 2 * (row * 2 + column - 2)
+        torch.testing.assert_close(moved[row * 4 + column], torch.tensor([place, place + 1.0]))
 
 
 def test_shares_of_classes_in_patches():
