@@ -73,3 +73,21 @@ class LazyGroup(TyperGroup):
             command = load(" ".join(path), self.members[name])
             command.name = name
         return name, command, rest
+
+
+def lazy_app(group: type[LazyGroup], text: str) -> typer.Typer:
+    """A command that is nothing but its group's members, with `text` as its help."""
+    app = typer.Typer(
+        cls=group,
+        help=text,
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_nothing)
+    return app
+
+
+def _nothing() -> None:
+    """What such a command does before its member."""

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import sys
 
-import typer
-
 from kuavo_cli.errors import UserError
-from kuavo_cli.lazy import LazyGroup, Member
+from kuavo_cli.lazy import LazyGroup, Member, lazy_app
 
 HELP = """Tools for the Leju Kuavo humanoid: a simulated robot, recordings, training, evaluation.
 
@@ -43,19 +41,7 @@ class Groups(LazyGroup):
     }
 
 
-app = typer.Typer(
-    cls=Groups,
-    help=HELP,
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-
-@app.callback()
-def _root() -> None:
-    pass
+app = lazy_app(Groups, HELP)
 
 
 def main() -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 
-import typer
-
-from kuavo_cli.lazy import LazyGroup, Member
+from kuavo_cli.lazy import LazyGroup, Member, lazy_app
 
 # Threads of small products that spin while they wait for each other take twice the time and four
 # times the processor as soon as another program runs. Read when torch is loaded, so set before.
@@ -43,16 +41,4 @@ class Commands(LazyGroup):
     }
 
 
-app = typer.Typer(
-    cls=Commands,
-    help=HELP,
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-
-@app.callback()
-def _root() -> None:
-    pass
+app = lazy_app(Commands, HELP)
