@@ -21,6 +21,8 @@ from tqdm import tqdm
 
 from kuavo_train.cache.key import folder_of
 from kuavo_train.cache.kinds import Kind, describe
+from kuavo_train.cache.numbers import NAMES, decoded, encoded
+from kuavo_train.cache.reuse import reuse
 from kuavo_train.cache.store import Layout, Store
 from kuavo_train.episodes.samples import Draw
 from kuavo_train.episodes.table import EpisodeTable
@@ -32,8 +34,6 @@ BLOCK = 16
 FLUSH_EVERY = 10.0
 """[s]. Longer loses more when killed, shorter waits for the disk."""
 
-_AS = {torch.float32: "float32", torch.uint8: "uint8", torch.bfloat16: "int16"}
-
 
 @dataclass(frozen=True)
 class Rows:
@@ -44,12 +44,9 @@ class Rows:
 
     def __call__(self, row: int, view: int = 0) -> dict[str, Tensor]:
         """A row's values by the batch's keys; bfloat16 comes as float32."""
-        values = {}
-        for name, store in self.stores[view].items():
-            numbers = torch.from_numpy(store[row])
-            half = self.dtype == torch.bfloat16
-            values[name] = numbers.view(torch.bfloat16).float() if half else numbers
-        return values
+        return {
+            name: decoded(store[row], self.dtype) for name, store in self.stores[view].items()
+        }
 
 
 def fill(
@@ -81,7 +78,7 @@ def fill(
         for view in range(kind.views)
     }
     layouts = {
-        name: {key: Layout(len(table.states), s, _AS[kind.dtype]) for key, s in shapes.items()}
+        name: {key: Layout(len(table.states), s, NAMES[kind.dtype]) for key, s in shapes.items()}
         for name, table in needed.items()
     }
     _announce(kind, places, layouts, root)
@@ -96,11 +93,23 @@ def fill(
                 for view in range(kind.views)
             )
             readers[name] = Rows(stores, kind.dtype)
+        if accelerator.is_main_process:
+            _take_over(kind, needed, readers, root)
     for name, table in needed.items():
         for view, of_view in enumerate(readers[name].stores):
             _compute(kind, table, view, of_view, rows[name], workers, accelerator)
     accelerator.wait_for_everyone()
     return readers
+
+
+def _take_over(
+    kind: Kind, tables: Mapping[str, EpisodeTable], readers: Mapping[str, Rows], root: Path
+) -> None:
+    for name, table in tables.items():
+        for view, stores in enumerate(readers[name].stores):
+            copied = reuse(kind, table, view, stores, root)
+            if copied:
+                log.info("cache: %d rows of %s were there for other recordings", copied, name)
 
 
 def _shapes(kind: Kind, table: EpisodeTable) -> dict[str, tuple[int, ...]]:
@@ -164,7 +173,7 @@ def _compute(
         try:
             for block, raw in zip(own, loader, strict=True):
                 for key, value in kind.compute(raw).items():
-                    stores[key].write(block, _numbers(value, kind.dtype))
+                    stores[key].write(block, encoded(value, kind.dtype))
                 written.append(block)
                 bar.update(len(block))
                 if time.monotonic() - flushed > FLUSH_EVERY:
@@ -179,9 +188,3 @@ def _flush(stores: Mapping[str, Store], written: list[np.ndarray]) -> None:
         for store in stores.values():
             store.flush(np.concatenate(written))
         written.clear()
-
-
-def _numbers(value: Tensor, dtype: torch.dtype) -> np.ndarray:
-    stored = value.to(dtype).cpu()
-    numbers: np.ndarray = (stored.view(torch.int16) if dtype == torch.bfloat16 else stored).numpy()
-    return numbers

@@ -13,6 +13,8 @@ from torch import Tensor
 
 from kuavo_train.episodes.table import EpisodeTable
 
+Bounds = tuple[int, int]
+
 
 def weights_hash(tensors: Iterable[tuple[str, Tensor]]) -> str:
     """SHA-256 over names, types, shapes and bytes."""
@@ -38,6 +40,12 @@ def recordings_hash(table: EpisodeTable) -> str:
                 name = file.relative_to(table.root).as_posix()
                 files.append((name, found.st_size, found.st_mtime_ns))
     return combined(table.hashes, files)
+
+
+def episodes_of(table: EpisodeTable) -> dict[str, Bounds]:
+    """Content hash → first row and the one after the last."""
+    bounds = zip(table.starts, table.ends, strict=True)
+    return {key: (int(a), int(b)) for key, (a, b) in zip(table.hashes, bounds, strict=True)}
 
 
 def combined(*parts: Any) -> str:

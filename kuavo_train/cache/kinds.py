@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from kuavo_train.cache import live
-from kuavo_train.cache.key import combined, recordings_hash, weights_hash
+from kuavo_train.cache.key import combined, episodes_of, recordings_hash, weights_hash
 from kuavo_train.checkpoint.processors import tokenizer_of
 from kuavo_train.episodes.augmentation import Augmentation
 from kuavo_train.episodes.samples import Draw, Samples
@@ -45,6 +45,10 @@ class Kind(Protocol):
         """A hash of all that a task's rows depend on."""
         ...
 
+    def setting(self, table: EpisodeTable, view: int) -> str:
+        """The same but for the recordings."""
+        ...
+
     def source(self, table: EpisodeTable) -> Dataset:
         """`Draw` (its seed is the view) → what `compute` takes, one sample."""
         ...
@@ -65,6 +69,10 @@ class Frames:
     def key(self, table: EpisodeTable, view: int) -> str:
         """The recordings alone."""
         return combined(self.name, recordings_hash(table))
+
+    def setting(self, table: EpisodeTable, view: int) -> str:
+        """Decoded images depend on nothing else."""
+        return combined(self.name)
 
     def source(self, table: EpisodeTable) -> Dataset:
         """Images as the dataset gives them."""
@@ -106,11 +114,15 @@ class FrozenPart:
 
     def key(self, table: EpisodeTable, view: int) -> str:
         """Weights, recordings, instruction, pictures."""
+        return combined(self.setting(table, view), recordings_hash(table))
+
+    def setting(self, table: EpisodeTable, view: int) -> str:
+        """Weights, instruction, pictures."""
         config = self._policy.config
         seen_as = self._augmentation if self._augmentation.enabled else None
         told = self._tokens(table.task.instruction) if self.name == "prefix" else None
         return combined(
-            self.name, self._weights, recordings_hash(table), view, seen_as, str(self.dtype),
+            self.name, self._weights, view, seen_as, str(self.dtype),
             config.resize_imgs_with_padding, told,
         )  # fmt: skip
 
@@ -191,6 +203,8 @@ def describe(kind: Kind, table: EpisodeTable, view: int) -> dict[str, Any]:
         TASK: table.task.name,
         "recordings": str(table.root),
         "view": view,
+        "setting": kind.setting(table, view),
+        "episodes": episodes_of(table),
         "dtype": str(kind.dtype),
         "safe to remove": "yes, it is computed again",
     }

@@ -22,7 +22,8 @@ import numpy as np
 from kuavo_train.checkpoint.atomic import atomic_file
 from kuavo_train.errors import TrainingError
 
-_HEADER, _ROWS, _DONE = "store.json", "rows.bin", "done.bin"
+HEADER = "store.json"
+_ROWS, _DONE = "rows.bin", "done.bin"
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Store:
 
     def __init__(self, folder: Path, layout: Layout, about: Mapping[str, Any]) -> None:
         self.folder, self.layout = folder, layout
-        header = folder / _HEADER
+        header = folder / HEADER
         if header.is_file():
             self._check(header)
         else:
@@ -91,6 +92,10 @@ class Store:
         if not self._done[row]:
             raise KeyError(f"{self.folder}: row {row} was not computed")
         return np.array(self._rows[row])
+
+    def block(self, first: int, end: int) -> np.ndarray:
+        """Copies of the rows from `first` to before `end`, computed or not."""
+        return np.array(self._rows[first:end])
 
     def _make(self, header: Path, about: Mapping[str, Any]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)

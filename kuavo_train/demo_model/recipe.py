@@ -12,6 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from kuavo_train.checkpoint.shipped import shipped_base
 from kuavo_train.errors import TrainingError
+from kuavo_train.sequential.plan import JOINT
 from kuavo_train.tasks import load_tasks
 
 
@@ -48,8 +49,21 @@ class RecordingPart:
     episodes: int = 200
     seed: int = 10_000
     disturbance: float = 0.025
+    whims: float = 1.0
     height: int = 480
     width: int = 640
+
+
+@dataclass
+class CorrectionsPart:
+    """Demonstrations from where a first model, trained jointly, errs; 0 episodes for none.
+
+    latency: of that model's inference [s].
+    """
+
+    episodes: int = 0
+    seed: int = 50_000
+    latency: float = 0.15
 
 
 @dataclass
@@ -67,6 +81,7 @@ class Recipe:
     frames: FramesPart = field(default_factory=FramesPart)
     pretraining: PretrainingPart = field(default_factory=PretrainingPart)
     recording: RecordingPart = field(default_factory=RecordingPart)
+    corrections: CorrectionsPart = field(default_factory=CorrectionsPart)
     training: TrainingPart = field(default_factory=lambda: TrainingPart("smolvla_sequential_demo"))
     trials: TrialsPart = field(default_factory=TrialsPart)
 
@@ -122,29 +137,20 @@ def steps(recipe: Recipe, out: Path, workers: int) -> list[Step]:
     ]  # fmt: skip
     made = [] if recipe.pretraining.shipped else pretraining
     made += [
-        Step(
-            f"demonstrations of {task.name}",
-            ["sim", "record", "--task", task.name, "--out", str(out / "data" / task.name),
-             "--episodes", str(recording.episodes), "--seed", str(recording.seed),
-             "--disturbance", str(recording.disturbance), "--height", str(recording.height),
-             "--width", str(recording.width), *common],
-            out / "data" / task.name,
-        )
+        _recorded(f"demonstrations of {task.name}", task.name, out / "data", recording,
+                  recording.episodes, recording.seed, common)
         for task in tasks.values()
     ]  # fmt: skip
+    data = out / "data"
+    if recipe.corrections.episodes:
+        made += _corrections(recipe, out, base, common)
+        data = out / "all"
     trained = out / "train" / last.folder / "best"
-    settings = [
-        f"data.root='{out}/data/{{name}}'",
-        f"policy.pretrained='{base}'",
-        f"output_root='{out}/train'",
-        f"log_file='{out}/train.log'",
-        *recipe.training.settings,
-    ]
     made += [
         Step(
             "stages",
             ["train", "--all", "--resume", "--config-name", recipe.training.config,
-             *_set(settings)],
+             *_set(_training(recipe, out, base, data, "train"))],
             trained,
         ),
         Step("model", ["train", "half", str(trained), str(out / "model")], out / "model"),
@@ -160,6 +166,56 @@ def steps(recipe: Recipe, out: Path, workers: int) -> list[Step]:
             )
         )  # fmt: skip
     return made
+
+
+def _recorded(
+    name: str, task: str, folder: Path, recording: RecordingPart, episodes: int, seed: int,
+    more: Sequence[str],
+) -> Step:  # fmt: skip
+    return Step(
+        name,
+        ["sim", "record", "--task", task, "--out", str(folder / task),
+         "--episodes", str(episodes), "--seed", str(seed),
+         "--disturbance", str(recording.disturbance), "--whims", str(recording.whims),
+         "--height", str(recording.height), "--width", str(recording.width), *more],
+        folder / task,
+    )  # fmt: skip
+
+
+def _corrections(recipe: Recipe, out: Path, base: Path, common: Sequence[str]) -> list[Step]:
+    """A first model, what the expert does after it, and both kinds of recordings in one."""
+    part = recipe.corrections
+    first = out / "first" / JOINT / "best"
+    settings = ["mode=joint", *_training(recipe, out, base, out / "data", "first")]
+    made = [
+        Step(
+            "first model",
+            ["train", "--all", "--resume", "--config-name", recipe.training.config,
+             *_set(settings)],
+            first,
+        )
+    ]  # fmt: skip
+    led = ["--after", str(first), "--latency", str(part.latency), *common]
+    for task in load_tasks().values():
+        parts = [str(out / folder / task.name) for folder in ("data", "corrections")]
+        made += [
+            _recorded(f"corrections of {task.name}", task.name, out / "corrections",
+                      recipe.recording, part.episodes, part.seed, led),
+            Step(f"all of {task.name}", ["data", "join", *parts, "--out",
+                                         str(out / "all" / task.name)], out / "all" / task.name),
+        ]  # fmt: skip
+    return made
+
+
+def _training(recipe: Recipe, out: Path, base: Path, data: Path, name: str) -> list[str]:
+    return [
+        f"data.root='{data}/{{name}}'",
+        f"policy.pretrained='{base}'",
+        f"output_root='{out}/{name}'",
+        f"log_file='{out}/{name}.log'",
+        f"cache.folder='{out}/cache'",
+        *recipe.training.settings,
+    ]
 
 
 def _set(settings: Sequence[str]) -> list[str]:

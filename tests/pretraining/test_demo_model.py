@@ -52,9 +52,31 @@ def test_every_step_runs_once_in_order_and_its_time_is_noted(tmp_path):
 def test_the_shipped_base_spares_making_one(tmp_path):
     whole = steps(read_recipe(RECIPE, []), tmp_path, 2)
     spared = steps(read_recipe(RECIPE, ["pretraining.shipped=true"]), tmp_path, 2)
-    assert [step.name for step in whole if step not in spared] == ["frames", "base", "stages"]
-    (stages,) = (step for step in spared if step.name == "stages")
-    assert f"policy.pretrained='{shipped_base()}'" in stages.arguments
+    others = [step.name for step in whole if step not in spared]
+    assert others == ["frames", "base", "first model", "stages"]
+    for name in ("first model", "stages"):
+        (trained,) = (step for step in spared if step.name == name)
+        assert f"policy.pretrained='{shipped_base()}'" in trained.arguments
+
+
+def test_the_stages_learn_from_demonstrations_and_corrections(tmp_path):
+    made = {step.name: step for step in steps(read_recipe(RECIPE, []), tmp_path, 2)}
+    first, corrected = made["first model"], made["corrections of weighing"]
+    assert "mode=joint" in first.arguments
+    assert f"data.root='{tmp_path}/data/{{name}}'" in first.arguments
+    assert corrected.arguments[corrected.arguments.index("--after") + 1] == str(first.makes)
+    assert [str(tmp_path / part / "weighing") for part in ("data", "corrections")] == made[
+        "all of weighing"
+    ].arguments[2:4]
+    assert f"data.root='{tmp_path}/all/{{name}}'" in made["stages"].arguments
+
+
+def test_without_corrections_the_stages_learn_from_demonstrations_alone(tmp_path):
+    made = steps(read_recipe(RECIPE, ["corrections.episodes=0"]), tmp_path, 2)
+    names = [step.name for step in made]
+    assert not [name for name in names if name.startswith(("first", "corrections", "all of"))]
+    (stages,) = (step for step in made if step.name == "stages")
+    assert f"data.root='{tmp_path}/data/{{name}}'" in stages.arguments
 
 
 def test_a_failed_step_stops_all_and_is_run_again(tmp_path):
@@ -95,11 +117,14 @@ def test_the_recipe_covers_every_task_and_keeps_the_trials_seeds_apart(tmp_path)
     recipe = read_recipe(RECIPE, ["recording.episodes=3", "trials.episodes=0"])
     names = [step.name for step in steps(recipe, tmp_path, 1)]
     recordings = [f"demonstrations of {task}" for task in SCENES]
-    assert names == ["frames", "base", *recordings, "stages", "model"]
+    corrected = [f"{kind} of {task}" for task in SCENES for kind in ("corrections", "all")]
+    expected = ["frames", "base", *recordings, "first model", *corrected, "stages", "model"]
+    assert names == expected
     whole = read_recipe(RECIPE, [])
     used = {
         "frames": range(whole.frames.seed, whole.frames.seed + whole.frames.scenes),
         "recording": range(whole.recording.seed, whole.recording.seed + 2 * 200),
+        "corrections": range(whole.corrections.seed, whole.corrections.seed + 2 * 200),
         "trials": range(whole.trials.seed, whole.trials.seed + whole.trials.episodes),
         "experts": range(200),
     }
@@ -141,7 +166,8 @@ MINIATURE = (
     "training.steps_per_epoch=2,validation.frames=2,validation.sampled_frames=1,"
     "validation.fraction=0.5,sequential.stage1.epochs=1,sequential.stage2.epochs=1,"
     "sequential.stage3.epochs=1,sequential.stage4.epochs=1,validation.every_epochs=1,"
-    "validation.language_frames=1]", "trials.episodes=0",
+    "validation.language_frames=1,sequential.joint.epochs=1]", "trials.episodes=0",
+    "corrections.episodes=2",
 )  # fmt: skip
 
 
@@ -154,4 +180,4 @@ def test_a_miniature_of_the_whole_and_a_second_call(tmp_path):
     policy = load(open_checkpoint(tmp_path / "out" / "model"), "cpu")
     assert sum(p.numel() for p in policy.policy.parameters()) < 7_400_000  # 15 MB in 16 bits
     again = subprocess.run(command, check=True, cwd=tmp_path, capture_output=True, text=True)
-    assert again.stdout.count(": done (") == 8
+    assert again.stdout.count(": done (") == 17

@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from kuavo_train.cache import filling
 from kuavo_train.cache.live import errors_beside_prefix, prefix, seen, seen_images, seen_name, teach
 from kuavo_train.cache.store import Layout, Store
 from kuavo_train.checkpoint.reader import load, open_checkpoint
@@ -23,6 +24,7 @@ from kuavo_train.policy.flow_loss import FlowLoss, counted_elements, draw
 from kuavo_train.policy.freezing import FreezingRule, apply_freezing
 
 from .conftest import STAGES, Curriculum
+from .recordings import record
 
 pytestmark = pytest.mark.xdist_group("train cache")  # they share a run
 
@@ -100,12 +102,10 @@ def test_half_precision_is_close(curriculum, plain):
 
 def test_the_frozen_part_is_not_run_again(curriculum, monkeypatch):
     """Not in training, and not at all in a second run: the first one's cache serves it."""
-    from kuavo_train.cache import filling
-
     folder = train(curriculum, "prefix")
     seen_rows = []
-    real = filling._numbers
-    monkeypatch.setattr(filling, "_numbers", lambda *a: seen_rows.append(1) or real(*a))
+    real = filling.encoded
+    monkeypatch.setattr(filling, "encoded", lambda *a: seen_rows.append(1) or real(*a))
     train(curriculum, "prefix", "overwrite=true")
     assert not seen_rows
     assert len(list(folder.iterdir())) == 1
@@ -220,6 +220,61 @@ def test_other_weights_or_recordings_are_another_cache(curriculum, recorded, tmp
     save_file(stored, base / "model.safetensors")
     train(curriculum, "prefix", f"policy.pretrained={base}", "overwrite=true")
     assert len(folders(folder) - second) == 1
+
+
+@pytest.fixture
+def grown(tmp_path, recorded, tasks):
+    """Settings for the recordings before and after two episodes of the first task were added."""
+    settings = []
+    for name, episodes in (("before", 8), ("after", 10)):
+        root = tmp_path / name
+        record(tasks["moving_grasp"], root / "moving_grasp", episodes)
+        for task in ("weighing", "placement", "sorting"):
+            (root / task).symlink_to(recorded / task)
+        settings.append(f"data.root='{root}/{{name}}'")
+    return settings
+
+
+def rows_of(folder):
+    return {
+        file.parent.parent.parent.name: np.memmap(file, np.float32, "r+")
+        for file in folder.rglob("rows.bin")
+    }
+
+
+def computed_by(monkeypatch, run):
+    rows = []
+    real = filling.encoded
+    monkeypatch.setattr(filling, "encoded", lambda *a: rows.append(len(a[0])) or real(*a))
+    run()
+    monkeypatch.setattr(filling, "encoded", real)
+    return sum(rows)
+
+
+def test_when_episodes_are_added_the_others_rows_stay(curriculum, grown, monkeypatch):
+    before, after = grown
+    folder = train(curriculum, "prefix", before)
+    old = rows_of(folder)
+    few = computed_by(monkeypatch, lambda: train(curriculum, "prefix", after, "overwrite=true"))
+    (new,) = (rows for name, rows in rows_of(folder).items() if name not in old)
+    shutil.rmtree(folder)
+    all_ = computed_by(monkeypatch, lambda: train(curriculum, "prefix", after, "overwrite=true"))
+    assert 0 < few < all_ / 2
+    (fresh,) = rows_of(folder).values()
+    np.testing.assert_allclose(new, fresh, atol=1e-5)
+
+
+def test_rows_that_would_come_out_otherwise_now_are_not_believed(curriculum, grown, monkeypatch):
+    """The same states and actions with other pictures, for instance."""
+    before, after = grown
+    folder = train(curriculum, "prefix", before)
+    for rows in rows_of(folder).values():
+        rows += 0.5
+        rows.flush()
+    anew = computed_by(monkeypatch, lambda: train(curriculum, "prefix", after, "overwrite=true"))
+    shutil.rmtree(folder)
+    all_ = computed_by(monkeypatch, lambda: train(curriculum, "prefix", after, "overwrite=true"))
+    assert anew == all_
 
 
 def test_the_cache_serves_the_whole_chain(curriculum):
