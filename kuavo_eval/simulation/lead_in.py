@@ -30,7 +30,8 @@ class PolicyLeads(NamedTuple):
     """A `kuavo_sim.recording.episodes.LeadIn`.
 
     latency: of inference [s]. longest: the random moment is drawn from 0 to this [s]. patience: so
-    long without a new stage of the task, and the policy is stuck [s]. threads: of torch.
+    long without a new stage of the task, and the policy is stuck [s]; twice as long before the
+    first one, which may have to come along a belt. threads: of torch.
     """
 
     candidate: Candidate
@@ -55,7 +56,7 @@ class PolicyLeads(NamedTuple):
         moment = np.random.default_rng([seed, 3]).uniform(0.0, self.longest)
 
         def over() -> str | None:
-            reached = max(env.sim.progress.stages.values(), default=0.0)
+            reached = max(env.sim.progress.stages.values(), default=self.patience)
             return _TURN if env.sim.time >= min(moment, reached + self.patience) else None
 
         cameras, hz = env.cameras, env.control_hz

@@ -57,6 +57,7 @@ class MovingGraspExpert(ParcelExpert):
 
     def _push(self) -> Plan:
         """Beside the parcel, close, down, and along the table until it is in the area."""
+        yield from self.clear()
         reach, top = self.scene.reach_of_parcel(self.sim)[1], 2 * self.axes()[2]
         z = TABLE_TOP + TIP_CLEARANCE + self.rng.uniform(0.0, 0.006)
         beside = self.parcel

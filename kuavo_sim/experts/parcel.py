@@ -25,6 +25,8 @@ LAST_Y = -0.47
 """Past this the arm cannot follow the parcel [m]."""
 TIP_CLEARANCE = 0.027
 """The pads' tips reach this far below the tool centre point, with a margin [m]."""
+_BESIDE, _LOW = 0.15, 0.01
+"""So near to the parcel, and so much lower than to clear it, a hand goes up before aside [m]."""
 WIDEST_GRIP = 0.045
 """Half of the widest side that fits between the open fingers [m]."""
 
@@ -83,6 +85,7 @@ class ParcelExpert(Expert):
 
     def pick(self) -> Plan:
         """Open, follow the parcel from above, go down on it, close, lift. May fail: look after."""
+        yield from self.clear()
         self._hands[1] = 0.0
         yield from self.track(HAND, self._above, self._seconds(1.5))
         while self.parcel[1] > self._ready_y() + 0.01 and self.on_belt:
@@ -95,6 +98,14 @@ class ParcelExpert(Expert):
         yield from self.lift(0.07)
         if not self.holds:
             yield from self.open(HAND, 0.3)
+
+    def clear(self) -> Plan:
+        """Straight up, where the hand is so low by the parcel that going aside would push it."""
+        hand, parcel = self._hand_goal().position, self.to_base(self.parcel)
+        above = parcel[2] + self.axes()[2] + TIP_CLEARANCE
+        near = np.linalg.norm((hand - parcel)[:2]) < _BESIDE
+        if not self.holds and near and hand[2] < above - _LOW:
+            yield from self.lift(above - hand[2])
 
     def lift(self, height: float) -> Plan:
         """Straight up by `height` [m]."""

@@ -101,7 +101,7 @@ def test_a_policy_that_stands_still_is_relieved_after_a_while() -> None:
     over, env = led(leads, 6)
     assert over is None
     moment = np.random.default_rng([6, 3]).uniform(0.0, leads.longest)
-    assert moment > 1.0 and env.sim.time == pytest.approx(1.0, abs=0.02)
+    assert moment > 2.0 and env.sim.time == pytest.approx(2.0, abs=0.02)
     assert env.control_hz == 10 and env.cameras, "as the expert needs them"
     env.close()
 

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 from kuavo_deploy.robot.version import load_limits
+from kuavo_sim.experts import make_expert
+from kuavo_sim.experts.parcel import TIP_CLEARANCE
 from kuavo_sim.scenes.conveyor import TABLE_TOP
+from kuavo_sim.trials import expert_rng
 from kuavo_train.tasks.registry import configs_root
 
 STAGES = ("grasped", "off_belt", "on_table", "in_area")
@@ -83,6 +86,33 @@ def test_it_follows_a_parcel_that_is_knocked_on_the_belt(start):
     one = start(1).run(until=lambda one: one.sim.time > 3.0)
     one.knock((-0.2, 0.5), spin=-4.0)
     assert one.run().info["success"], one.info
+
+
+@pytest.mark.parametrize("seed", [1, 3, 6])
+def test_with_the_claw_low_on_the_wrong_side_it_goes_up_before_it_goes_around(start, seed):
+    one = start(seed).run(until=lambda one: "on_table" in one.stages)
+    expert, top = one.expert, np.array([0.0, 0.0, 0.12])
+    reach = one.scene.reach_of_parcel(one.sim)[1]
+    beside = expert.parcel + [0.0, reach + 0.03, 0.0]
+    beside[2] = TABLE_TOP + TIP_CLEARANCE
+    one.do(expert.move_hand("r", expert.pose(expert.parcel + top, 0.0)))
+    one.do(expert.close("r"))
+    for place in (beside + top, beside):
+        one.do(expert.move_hand("r", expert.pose(place, 0.0)))
+    lies = expert.parcel
+    one.do(expert.clear())
+    assert np.linalg.norm(expert.parcel - lies) < 0.004
+    assert one.sim.data.site("r_tcp").xpos[2] > lies[2] + expert.axes()[2]
+    one.expert = make_expert(one.sim, expert_rng(seed))
+    one.run()
+    assert one.info["success"], one.info
+
+
+def test_a_hand_far_from_the_parcel_or_above_it_needs_no_clearing(start):
+    one = start(3)
+    assert list(one.expert.clear()) == []
+    one.run(until=lambda one: one.expert.holds)
+    assert list(one.expert.clear()) == [], "what it holds goes with it"
 
 
 def one_holds(one):
