@@ -70,6 +70,15 @@ def write_json(path: str | os.PathLike[str], data: Any) -> Path:
     return path
 
 
+def read_object(path: Path) -> dict[str, Any] | None:
+    """The JSON object in a file; None where there is no such file, or something else in it."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
 def _holds_json(path: Path) -> bool:
     try:
         json.loads(path.read_text(encoding="utf-8") or "null")

@@ -8,7 +8,6 @@ computed anew, and only where it agrees are the others believed.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from kuavo_cli.jsonio import read_object
 from kuavo_train.cache.key import Bounds, episodes_of
 from kuavo_train.cache.kinds import Kind
 from kuavo_train.cache.numbers import decoded
@@ -78,7 +78,7 @@ def _like(
     for folder in sorted(root.glob(f"{kind.name}-*/{table.task.name}")):
         if folder in own:
             continue
-        headers = {name: _header(folder / name / HEADER) for name in stores}
+        headers = {name: read_object(folder / name / HEADER) or {} for name in stores}
         if any(header.get("setting") != setting for header in headers.values()):
             continue
         try:
@@ -91,14 +91,6 @@ def _like(
         if alike and all(o.layout.dtype == stores[n].layout.dtype for n, o in others.items()):
             episodes = next(iter(headers.values()))["episodes"]
             yield others, {key: (int(a), int(b)) for key, (a, b) in episodes.items()}
-
-
-def _header(file: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _layout(header: Mapping[str, Any]) -> Layout:

@@ -8,7 +8,7 @@ from typing import Any
 from lerobot.policies.smolvla.processor_smolvla import make_smolvla_pre_post_processors
 from torch import Tensor
 
-from kuavo_deploy.robot.layout import ARM_INDICES
+from kuavo_deploy.robot.layout import STATE_DIM
 from kuavo_deploy.robot.topics import ACTION_FEATURE, STATE_FEATURE
 from kuavo_train.policy.normalization import Statistics, check
 from kuavo_train.policy.relative import to_absolute, to_relative
@@ -26,8 +26,7 @@ class Preprocessor:
         self.pipeline = pipeline
         self.steps = pipeline.steps
         self._relative = statistics.relative
-        self._arms = list(ARM_INDICES)
-        self._scale = statistics.tensors()[ACTION_FEATURE]["std"][self._arms]
+        self._scale = statistics.tensors()[ACTION_FEATURE]["std"][:STATE_DIM]
 
     def __call__(self, raw: Mapping[str, Any]) -> dict[str, Any]:
         """Keys and values as a dataset or a robot gives them, with a batch dimension."""
@@ -49,12 +48,7 @@ class Preprocessor:
         """
         if not self._relative:
             return actions
-        shifted = (actions[None] if actions.ndim == 2 else actions).repeat(
-            len(states) if actions.ndim == 2 else 1, 1, 1
-        )
-        offset = states[:, None, self._arms].to(shifted) / self._scale.to(shifted)
-        shifted[..., self._arms] -= offset
-        return shifted
+        return to_relative(actions.expand(len(states), -1, -1), states / self._scale)
 
 
 class Postprocessor:

@@ -7,7 +7,7 @@ import io
 import json
 import logging
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,15 +42,7 @@ def assemble(
         about: more facts for `meta/kuavo.json`.
         notes: more files to write, path → text.
     """
-    shutil.rmtree(workspace.dataset, ignore_errors=True)
-    with quietly(workspace.folder / "cache"):
-        aggregate_datasets(
-            repo_ids=[repo_id(task)] * len(keys),
-            aggr_repo_id=repo_id(task),
-            roots=[workspace.items / key / DATASET_FOLDER for key in keys],
-            aggr_root=workspace.dataset,
-            video_files_size_in_mb=VIDEO_FILE_MB,
-        )
+    roots = [workspace.items / key / DATASET_FOLDER for key in keys]
     episodes = [
         {"episode_index": index, **(workspace.result(key) or {})} for index, key in enumerate(keys)
     ]
@@ -62,17 +54,47 @@ def assemble(
         "units": UNITS,
         **about,
     }
+    aggregate(workspace, task, roots, episodes, facts, notes)
+
+
+def aggregate(
+    workspace: Workspace,
+    task: Task,
+    roots: Sequence[Path],
+    episodes: Sequence[Mapping[str, Any]],
+    facts: Mapping[str, Any],
+    notes: Mapping[str, str] | None = None,
+) -> None:
+    """Join the datasets `roots`, in this order, and complete the workspace with the result.
+
+    Args:
+        workspace: becomes the dataset.
+        task: of all episodes.
+        roots: LeRobot datasets; they stay.
+        episodes: metadata of all their episodes.
+        facts: for `meta/kuavo.json`.
+        notes: more files to write, path → text.
+    """
+    shutil.rmtree(workspace.dataset, ignore_errors=True)  # of an interrupted call
+    with _quiet(workspace.folder / "cache"):
+        aggregate_datasets(
+            repo_ids=[repo_id(task)] * len(roots),
+            aggr_repo_id=repo_id(task),
+            roots=list(roots),
+            aggr_root=workspace.dataset,
+            video_files_size_in_mb=VIDEO_FILE_MB,
+        )
     workspace.complete_with(
         {
             EPISODES_FILE: dump_episodes(episodes),
-            ABOUT_FILE: json.dumps(to_plain(facts), indent=2, ensure_ascii=False) + "\n",
+            ABOUT_FILE: json.dumps(to_plain(dict(facts)), indent=2, ensure_ascii=False) + "\n",
             **(notes or {}),
         }
     )
 
 
 @contextlib.contextmanager
-def quietly(cache: Path) -> Iterator[None]:
+def _quiet(cache: Path) -> Iterator[None]:
     """LeRobot's own bars and log lines away, and its Arrow cache beside the workspace."""
     before = datasets.config.HF_DATASETS_CACHE
     level = logging.root.level

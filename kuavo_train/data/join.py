@@ -7,13 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lerobot.datasets.aggregate import aggregate_datasets
-
 from kuavo_cli.errors import UserError
-from kuavo_cli.jsonio import to_plain
-from kuavo_train.data.assemble import VIDEO_FILE_MB, quietly
-from kuavo_train.data.episode import repo_id
-from kuavo_train.data.metadata import ABOUT_FILE, EPISODES_FILE, dump_episodes, read_episodes
+from kuavo_train.data.assemble import aggregate
+from kuavo_train.data.metadata import ABOUT_FILE, read_episodes
 from kuavo_train.data.workspace import Workspace
 from kuavo_train.tasks import task_named
 
@@ -41,24 +37,11 @@ def join(parts: Sequence[Path], out: Path) -> int:
     task = task_named(about[0]["task_name"])
     hashes = [episode["sha256"] for _, episode in episodes]
     with Workspace(out, {"kind": "join", "task": task.name, "episodes": hashes}) as workspace:
-        with quietly(workspace.folder / "cache"):
-            aggregate_datasets(
-                repo_ids=[repo_id(task)] * len(parts),
-                aggr_repo_id=repo_id(task),
-                roots=[Path(part) for part in parts],
-                aggr_root=workspace.dataset,
-                video_files_size_in_mb=VIDEO_FILE_MB,
-            )
         renumbered = [{**e, "episode_index": index} for index, (_, e) in enumerate(episodes)]
         sources = {"source": "joined", "parts": [one["source"] for one in about]}
         own = ("failed_seeds", "features")
         facts = {key: value for key, value in about[0].items() if key not in own} | sources
-        workspace.complete_with(
-            {
-                EPISODES_FILE: dump_episodes(renumbered),
-                ABOUT_FILE: json.dumps(to_plain(facts), indent=2, ensure_ascii=False) + "\n",
-            }
-        )
+        aggregate(workspace, task, parts, renumbered, facts)
     return len(episodes)
 
 

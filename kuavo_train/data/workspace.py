@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from kuavo_cli.errors import UserError
-from kuavo_cli.jsonio import to_plain
+from kuavo_cli.jsonio import read_object, to_plain
 
 JOB_FILE = "meta/kuavo_job.json"
 RESULT_FILE = "result.json"
@@ -43,7 +43,7 @@ class Workspace:
     @property
     def complete(self) -> bool:
         """Whether `out` is already there, made by this very job."""
-        return _read_json(self.out / JOB_FILE) == self.job
+        return read_object(self.out / JOB_FILE) == self.job
 
     def __enter__(self) -> Workspace:
         """Make the folder or continue in it.
@@ -73,7 +73,7 @@ class Workspace:
 
     def result(self, key: str) -> dict[str, Any] | None:
         """What is noted about the item `key`; None if it is not finished."""
-        return _read_json(self.items / key / RESULT_FILE)
+        return read_object(self.items / key / RESULT_FILE)
 
     def complete_with(self, notes: Mapping[str, str]) -> None:
         """Turn `dataset/` into `out` in one step, with `notes` (path → text) written into it."""
@@ -101,7 +101,7 @@ class Workspace:
 
     def _check_job(self) -> None:
         file = self.folder / "job.json"
-        found = _read_json(file)
+        found = read_object(file)
         if found is None:
             write_atomically(file, _dumped(self.job))
         elif found != self.job:
@@ -166,14 +166,6 @@ def write_atomically(file: Path, text: str) -> None:
 
 def _dumped(content: Any) -> str:
     return json.dumps(to_plain(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _read_json(file: Path) -> dict[str, Any] | None:
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return content if isinstance(content, dict) else None
 
 
 def _sync(path: Path) -> None:

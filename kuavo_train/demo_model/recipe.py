@@ -149,8 +149,7 @@ def steps(recipe: Recipe, out: Path, workers: int) -> list[Step]:
     made += [
         Step(
             "stages",
-            ["train", "--all", "--resume", "--config-name", recipe.training.config,
-             *_set(_training(recipe, out, base, data, "train"))],
+            _training(recipe, out, base, data, "train"),
             trained,
         ),
         Step("model", ["train", "half", str(trained), str(out / "model")], out / "model"),
@@ -186,15 +185,8 @@ def _corrections(recipe: Recipe, out: Path, base: Path, common: Sequence[str]) -
     """A first model, what the expert does after it, and both kinds of recordings in one."""
     part = recipe.corrections
     first = out / "first" / JOINT / "best"
-    settings = ["mode=joint", *_training(recipe, out, base, out / "data", "first")]
-    made = [
-        Step(
-            "first model",
-            ["train", "--all", "--resume", "--config-name", recipe.training.config,
-             *_set(settings)],
-            first,
-        )
-    ]  # fmt: skip
+    jointly = _training(recipe, out, base, out / "data", "first", "mode=joint")
+    made = [Step("first model", jointly, first)]
     led = ["--after", str(first), "--latency", str(part.latency), *common]
     for task in load_tasks().values():
         parts = [str(out / folder / task.name) for folder in ("data", "corrections")]
@@ -207,8 +199,11 @@ def _corrections(recipe: Recipe, out: Path, base: Path, common: Sequence[str]) -
     return made
 
 
-def _training(recipe: Recipe, out: Path, base: Path, data: Path, name: str) -> list[str]:
-    return [
+def _training(
+    recipe: Recipe, out: Path, base: Path, data: Path, name: str, *more: str
+) -> list[str]:
+    settings = [
+        *more,
         f"data.root='{data}/{{name}}'",
         f"policy.pretrained='{base}'",
         f"output_root='{out}/{name}'",
@@ -216,6 +211,8 @@ def _training(recipe: Recipe, out: Path, base: Path, data: Path, name: str) -> l
         f"cache.folder='{out}/cache'",
         *recipe.training.settings,
     ]
+    command = ["train", "--all", "--resume", "--config-name", recipe.training.config]
+    return [*command, *_set(settings)]
 
 
 def _set(settings: Sequence[str]) -> list[str]:

@@ -25,6 +25,13 @@ class Pointed(NamedTuple):
         return 1 - self.logits.softmax(dim=-1)[..., -1]
 
 
+def middles(side: int) -> Tensor:
+    """Of the cells of a square grid, row by row: (side², 2), x and y in −1 … 1."""
+    middle = (torch.arange(side) + 0.5) / side * 2 - 1
+    y, x = torch.meshgrid(middle, middle, indexing="ij")
+    return torch.stack([x.flatten(), y.flatten()], dim=1)
+
+
 class PointingHead(nn.Module):
     """Softmax over image tokens; the expected grid place plus a small offset of each token."""
 
@@ -37,9 +44,7 @@ class PointingHead(nn.Module):
         self.absent = nn.Parameter(torch.zeros(1))
         nn.init.zeros_(self.offset.weight)
         nn.init.zeros_(self.offset.bias)
-        middle = (torch.arange(side) + 0.5) / side * 2 - 1
-        y, x = torch.meshgrid(middle, middle, indexing="ij")
-        self.register_buffer("grid", torch.stack([x.flatten(), y.flatten()], dim=1))
+        self.register_buffer("grid", middles(side))
 
     def forward(self, tokens: Tensor) -> Pointed:
         """tokens: (N, C, G, D), the VLM's features at the image tokens."""
@@ -98,9 +103,7 @@ class VoteHead(nn.Module):
         self.vote = nn.Linear(width, 2 * scale * scale)
         nn.init.zeros_(self.vote.weight)
         nn.init.zeros_(self.vote.bias)
-        middle = (torch.arange(side * scale) + 0.5) / (side * scale) * 2 - 1
-        y, x = torch.meshgrid(middle, middle, indexing="ij")
-        self.register_buffer("grid", torch.stack([x.flatten(), y.flatten()], dim=1))
+        self.register_buffer("grid", middles(side * scale))
 
     def forward(self, tokens: Tensor) -> Tensor:
         """tokens: (M, G, D), from the connector → places (M, P, 2) in −1 … 1, row by row."""

@@ -143,4 +143,3 @@ class PretrainingModel(nn.Module):
     def auxiliary_names(self) -> Sequence[str]:
         """Parameters that the stored policy does not have."""
         return [name for name, _ in self.named_parameters() if not name.startswith("policy.")]
-

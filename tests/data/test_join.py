@@ -16,6 +16,7 @@ from kuavo_train.data.check.episodes import DatasetFiles
 from kuavo_train.data.decoding import decoded
 from kuavo_train.data.join import join
 from kuavo_train.data.metadata import ABOUT_FILE, read_episodes
+from kuavo_train.data.workspace import Workspace
 
 SIZE = (48, 64)
 
@@ -57,6 +58,20 @@ def test_what_was_joined_can_be_joined_again(parts: tuple[Path, Path], tmp_path:
     join(parts, tmp_path / "some")
     assert join([tmp_path / "some", tmp_path / "three"], tmp_path / "all") == 4
     assert [e["seed"] for e in read_episodes(tmp_path / "all")] == [5, 6, 9, 20]
+
+
+def test_an_interrupted_call_is_repeated(
+    parts: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Workspace, "complete_with", killed)
+        join(parts, tmp_path / "all")
+    assert (tmp_path / "all.partial" / "dataset").is_dir() and not (tmp_path / "all").exists()
+    assert join(parts, tmp_path / "all") == 3
+    assert not (tmp_path / "all.partial").exists()
 
 
 def test_another_task_another_size_or_the_same_episode_are_refused(
