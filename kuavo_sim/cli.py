@@ -90,6 +90,14 @@ def record(
             min=0, max=1, help="How much the expert varies what no observation tells: 0 not at all."
         ),
     ] = 1.0,
+    clumsy: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            help="An expert that sees all up to this far off [m] begins in most episodes; the "
+            "right one takes over at a moment drawn at random, and only its part is recorded.",
+        ),
+    ] = 0.0,
     after: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(
@@ -101,6 +109,9 @@ def record(
         Optional[float],  # noqa: UP045
         typer.Option(help="Of that checkpoint's inference [s]; default: measured."),
     ] = None,
+    shadows: Annotated[
+        bool, typer.Option(help="In the images; without, recording takes half the time.")
+    ] = True,
     workers: WorkersOption = CORES,
     json: JsonOption = None,
 ) -> None:
@@ -113,9 +124,12 @@ def record(
 
     An interrupted recording continues when the same command runs again.
     """
+    from kuavo_sim.recording.clumsy import Clumsy
     from kuavo_sim.recording.record import record as record_episodes
 
-    lead_in = None
+    if clumsy and after is not None:
+        raise UserError("--clumsy and --after both say who begins; give one of them")
+    lead_in = Clumsy(clumsy) if clumsy else None
     if after is not None:
         from kuavo_eval.simulation.lead_in import policy_leads
 
@@ -131,6 +145,7 @@ def record(
         disturbance=disturbance,
         whims=whims,
         lead_in=lead_in,
+        shadows=shadows,
     )
     if json:
         write_json(json, report)

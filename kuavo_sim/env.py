@@ -35,6 +35,7 @@ class KuavoEnv(gym.Env[dict[str, np.ndarray], np.ndarray]):
         cameras: which of the robot's cameras are rendered.
         render_mode: 'rgb_array' renders the overview camera.
         control_hz: control periods per second; the physics has a whole number of steps in each.
+        shadows: whether images show them; without, they take less than half the time.
 
     Observation: `state` (16,) float64 and one (H, W, 3) uint8 image per camera.
     Reward: 1 at success, else 0. Terminated at success or failure, truncated at the time limit.
@@ -49,6 +50,7 @@ class KuavoEnv(gym.Env[dict[str, np.ndarray], np.ndarray]):
         cameras: Sequence[str] = topics.CAMERAS,
         render_mode: str | None = None,
         control_hz: int = CONTROL_HZ,
+        shadows: bool = True,
     ) -> None:
         self.task = task_named(task)
         self.control_hz = control_hz
@@ -56,6 +58,7 @@ class KuavoEnv(gym.Env[dict[str, np.ndarray], np.ndarray]):
         self.image_size = image_size
         self.cameras = tuple(cameras) if image_size else ()
         self.render_mode = render_mode
+        self.shadows = shadows
         self.on_substep: list[Callable[[Simulation], None]] = []
         self._sim: Simulation | None = None
         self._command = np.zeros(self.task.action_dim)
@@ -87,7 +90,7 @@ class KuavoEnv(gym.Env[dict[str, np.ndarray], np.ndarray]):
         super().reset(seed=seed)
         self.close()
         scene_seed = seed if seed is not None else int(self.np_random.integers(2**31))
-        self._sim = Simulation(self.task.name, scene_seed)
+        self._sim = Simulation(self.task.name, scene_seed, self.shadows)
         self._command = self._resting_command()
         self._sim.command = self._command
         return self.observe(), self._info()

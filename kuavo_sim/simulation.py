@@ -26,13 +26,14 @@ class Simulation:
     Args:
         task: the name of a scene.
         seed: everything random in the scene follows from it.
+        shadows: whether images show them.
 
     Attributes:
         robot: drives and reads the robot. scene: the task's scene. grasps: who holds what.
         command: shape (16,) or (20,): the action in force now (see `kuavo_sim.env`).
     """
 
-    def __init__(self, task: str, seed: int) -> None:
+    def __init__(self, task: str, seed: int, shadows: bool = True) -> None:
         self.task, self.seed = task, seed
         self.scene: Scene = scene_class(task)(np.random.default_rng(seed))
         spec = workshop(self.scene.lighting)
@@ -44,7 +45,7 @@ class Simulation:
         self.robot.place(self.scene.start_arms, self.scene.head, self.scene.start_closures)
         self.grasps = GraspStabilizer(self.model, self.data, self.robot, self.scene.graspable)
         self.scene.start(self)
-        self._view = View(self.model)
+        self._view = View(self.model, shadows)
         self._settle()
         self.rubrics = self.scene.rubrics()
         self.command = np.zeros(0)

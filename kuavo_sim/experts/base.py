@@ -57,6 +57,8 @@ class Expert(ABC):
     def __init__(self, sim: Simulation, rng: np.random.Generator) -> None:
         self.sim, self.rng = sim, rng
         self.done = False
+        self.squint = np.zeros(3)
+        """How far off it sees what it works with [m]; not zero makes it clumsy."""
         self.tempo = float(rng.uniform(0.85, 1.2))
         """Speed of this demonstrator relative to the nominal one."""
         robot = sim.robot

@@ -5,19 +5,25 @@ from __future__ import annotations
 import numpy as np
 
 from kuavo_sim.experts.base import Plan
-from kuavo_sim.experts.parcel import HAND, TIP_CLEARANCE, ParcelExpert
+from kuavo_sim.experts.ik import Goal
+from kuavo_sim.experts.parcel import HAND, LET_LIE, ParcelExpert
+from kuavo_sim.model.names import FINGER_STROKE
 from kuavo_sim.scenes.conveyor import AREA_HALF, TABLE_TOP
 
-CLAW_HALF = 0.013
-"""Half the thickness of the closed claw [m]."""
-GAP = 0.022
+GAP = 0.032
 """Between parcel and area after putting it down [m]."""
+HAND_HALF = 0.085
+"""Half of what the open hand takes up sideways, with a margin [m]."""
 STRAIGHT = 0.035
 """A parcel this far off the area's middle line is put down anew instead of pushed [m]."""
 
 
 class MovingGraspExpert(ParcelExpert):
-    """Puts the parcel down right of the area, then pushes it to the left with the closed claw."""
+    """Puts the parcel down right of the area, opens, and pushes it to the left with a finger.
+
+    The hand stays around the parcel from letting go to the end of the push: nothing has to be
+    found a second time.
+    """
 
     def plan(self) -> Plan:
         """The loop over situations."""
@@ -26,10 +32,12 @@ class MovingGraspExpert(ParcelExpert):
                 return
             if self.holds:
                 yield from self._put_beside_area()
-            elif self._pushable:
+            elif not self._pushable:
+                yield from self.pick()
+            elif self.is_around:
                 yield from self._push()
             else:
-                yield from self.pick()
+                yield from self.get_around()
         yield from self.retreat()
 
     @property
@@ -44,32 +52,26 @@ class MovingGraspExpert(ParcelExpert):
     def _put_beside_area(self) -> Plan:
         width, _, height = self.axes()
         x, y = self.scene.area
-        y -= AREA_HALF + width + GAP + self.rng.uniform(0.0, 0.012)
+        y -= AREA_HALF + width + GAP + self.rng.uniform(-0.006, 0.006)
+        # the open hand needs room beside the scale
+        y = max(y, self.scene.scale.left_edge + HAND_HALF)
         x += self.rng.uniform(-0.01, 0.01)
         place = np.array([x, y, TABLE_TOP + height + 0.003])
         yield from self.carry(place, self.carry_yaw, above=0.05)
         if self.holds:
-            yield from self.release(up=2 * height)
-
-    def _beside_scale(self, free: float) -> float:
-        # room for the claw between parcel and display, however little there is
-        return min(free - 0.008, self.scene.scale.left_edge + CLAW_HALF + 0.008)
+            yield from self.let_go()
 
     def _push(self) -> Plan:
-        """Beside the parcel, close, down, and along the table until it is in the area."""
-        yield from self.clear()
-        reach, top = self.scene.reach_of_parcel(self.sim)[1], 2 * self.axes()[2]
-        z = TABLE_TOP + TIP_CLEARANCE + self.rng.uniform(0.0, 0.006)
-        beside = self.parcel
-        free = beside[1] - reach - CLAW_HALF
-        beside[1] = max(free - self.rng.uniform(0.024, 0.036), self._beside_scale(free))
-        yield from self.move_hand(HAND, self.pose(np.array([*beside[:2], z + top]), 0.0))
-        yield from self.close(HAND, 0.4)  # not earlier: the claw is around the parcel
-        yield from self.move_hand(HAND, self.pose(np.array([*beside[:2], z]), 0.0), speed=0.2)
-        end = self.scene.area[1] - reach - CLAW_HALF + self.rng.uniform(-0.012, 0.008)
-        pushed = self.pose(np.array([beside[0], end, z]), 0.0)
+        """Along the table with the open hand until the right finger has pushed it into the area."""
+        hand = self._hand_goal()
+        to = self.to_base(np.array([*self.scene.area, TABLE_TOP]))
+        width, *_ = self.axes()
+        # the finger is FINGER_STROKE right of the hand's middle
+        left = to[1] + FINGER_STROKE - width + self.rng.uniform(-0.008, 0.008)
+        end = np.array([hand.position[0], left, hand.position[2]])
+        pushed = Goal(end, hand.rotation, hand.orientation_cost)
         yield from self.move_hand(HAND, pushed, speed=0.11)
-        back = self.pose(np.array([beside[0], end - 0.03, z]), 0.0)
-        yield from self.move_hand(HAND, back, speed=0.12)
+        yield from self.move_hand(HAND, self._around(), speed=0.12)
+        yield from self.wait(LET_LIE)
         if not self._done:
-            yield from self.lift(top)
+            yield from self.lift(2 * self.axes()[2])

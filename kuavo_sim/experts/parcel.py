@@ -27,6 +27,10 @@ TIP_CLEARANCE = 0.027
 """The pads' tips reach this far below the tool centre point, with a margin [m]."""
 _BESIDE, _LOW = 0.15, 0.01
 """So near to the parcel, and so much lower than to clear it, a hand goes up before aside [m]."""
+AROUND = 0.03
+"""A parcel this near to the middle of the open hand is between its fingers [m]."""
+LET_LIE = 0.4
+"""So long the hand stays open around a parcel that it has let go, to see it at rest [s]."""
 WIDEST_GRIP = 0.045
 """Half of the widest side that fits between the open fingers [m]."""
 
@@ -48,7 +52,7 @@ class ParcelExpert(Expert):
     @property
     def parcel(self) -> np.ndarray:
         """The parcel's middle, (3,) [m]."""
-        return self.scene.position(self.sim)
+        return self.scene.position(self.sim) + self.squint
 
     @property
     def holds(self) -> bool:
@@ -59,6 +63,14 @@ class ParcelExpert(Expert):
     def on_belt(self) -> bool:
         """Does the belt carry the parcel?"""
         return self.scene.touches(self.sim, "belt")
+
+    @property
+    def is_around(self) -> bool:
+        """Is the parcel between the fingers of the open hand?"""
+        hand, parcel = self._hand_goal().position, self.to_base(self.parcel)
+        beside = np.linalg.norm((hand - parcel)[:2]) < AROUND
+        low = hand[2] < parcel[2] + self.axes()[2]
+        return bool(beside and low and self._hands[1] < 0.1 and not self.on_belt)
 
     @property
     def out_of_reach(self) -> bool:
@@ -84,7 +96,18 @@ class ParcelExpert(Expert):
     # what it does
 
     def pick(self) -> Plan:
-        """Open, follow the parcel from above, go down on it, close, lift. May fail: look after."""
+        """Open, get the hand around the parcel, close, lift. May fail: look after."""
+        if not self.is_around:
+            yield from self.get_around()
+        if self.out_of_reach:
+            return
+        yield from self._close_moving(self._around(), self._seconds(0.5))
+        yield from self.lift(0.07)
+        if not self.holds:
+            yield from self.open(HAND, 0.3)
+
+    def get_around(self) -> Plan:
+        """Open, follow the parcel from above, go down on it."""
         yield from self.clear()
         self._hands[1] = 0.0
         yield from self.track(HAND, self._above, self._seconds(1.5))
@@ -94,10 +117,6 @@ class ParcelExpert(Expert):
             if self.out_of_reach:
                 return
         yield from self.track(HAND, self._around, self._seconds(0.9))
-        yield from self._close_moving(self._around(), self._seconds(0.5))
-        yield from self.lift(0.07)
-        if not self.holds:
-            yield from self.open(HAND, 0.3)
 
     def clear(self) -> Plan:
         """Straight up, where the hand is so low by the parcel that going aside would push it."""
@@ -122,6 +141,11 @@ class ParcelExpert(Expert):
                 if not self.holds:
                     return
                 yield action
+
+    def let_go(self) -> Plan:
+        """Open wide and stay, the parcel between the fingers, touched by neither."""
+        yield from self.open(HAND, self._seconds(0.4))
+        yield from self.wait(LET_LIE)
 
     def release(self, up: float) -> Plan:
         """Open just wide enough and go up."""

@@ -156,7 +156,7 @@ class PlacementExpert(Expert):
 
     def _pose(self, bottle: Bottle) -> tuple[np.ndarray, np.ndarray]:
         body = self.sim.data.body(bottle.name)
-        return body.xpos.copy(), body.xmat.reshape(3, 3).copy()
+        return body.xpos + self.squint, body.xmat.reshape(3, 3).copy()
 
     # what to do
 

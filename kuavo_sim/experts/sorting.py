@@ -87,7 +87,7 @@ class SortingExpert(Expert):
 
     def _piece(self) -> tuple[np.ndarray, Rotation]:
         body = self.sim.data.body(WORKPIECE)
-        return body.xpos.copy(), Rotation.from_matrix(body.xmat.reshape(3, 3))
+        return body.xpos + self.squint, Rotation.from_matrix(body.xmat.reshape(3, 3))
 
     def _within_arms_height(self) -> bool:
         return 0.6 < float(self._piece()[0][2]) < 1.2

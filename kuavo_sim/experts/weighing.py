@@ -50,7 +50,7 @@ class WeighingExpert(ParcelExpert):
         place = np.array([x, y, scale.top + self.axes()[2] + 0.003])
         yield from self.carry(place, self.carry_yaw, above=0.05)
         if self.holds:
-            yield from self.release(up=0.075)
+            yield from self.let_go()
 
     def _put_into_bin(self) -> Plan:
         x = self.scene.bin[0] + self.rng.uniform(0.0, 0.02)

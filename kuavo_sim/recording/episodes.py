@@ -47,7 +47,7 @@ class EpisodeJob(NamedTuple):
     None. max_frames: stop after so many frames, successful or not (short samples), or None.
     keep_failures: record episodes that do not succeed too. disturbance: of the arms while the
     expert demonstrates, its largest deviation [rad]. whims: see `Whims`. lead_in: before the
-    recording, or None.
+    recording, or None. shadows: in the images.
     """
 
     items: Path
@@ -61,6 +61,7 @@ class EpisodeJob(NamedTuple):
     disturbance: float = 0.0
     whims: float = 1.0
     lead_in: LeadIn | None = None
+    shadows: bool = True
 
 
 def record_one(job: EpisodeJob) -> str:
@@ -90,7 +91,7 @@ def _run(job: EpisodeJob, folder: Path) -> dict[str, Any]:
 
 
 def _play(job: EpisodeJob, folder: Path, bag: SimBag | None) -> dict[str, Any]:
-    env = KuavoEnv(job.task, image_size=job.image_size)
+    env = KuavoEnv(job.task, image_size=job.image_size, shadows=job.shadows)
     sizes: ImageSizes = dict.fromkeys(topics.CAMERAS, job.image_size)
     episode = EpisodeDataset(folder, task_named(job.task), sizes)
     try:

@@ -79,7 +79,7 @@ def _random_bottle(
     return Bottle(
         name=name,
         kind=kind,
-        half_width=float(rng.uniform(0.029, 0.038)),
+        half_width=float(rng.uniform(0.026, 0.034)),
         half_depth=float(rng.uniform(0.021, 0.026)),
         height=float(rng.uniform(0.158, 0.180)),
         cap_height={"flip": 0.026, "screw": 0.030, "pump": 0.046}[kind],

@@ -28,6 +28,8 @@ LABEL_YAW = np.radians(30)
 AREA_X, AREA_Y = (0.33, 0.45), (0.15, 0.33)
 AREA_YAW = (np.radians(-22), np.radians(12))
 _BEHIND_Y, _BACK_X = (-0.51, -0.04), 0.70
+_BEHIND_X = 0.09
+"""The others stand at least this much farther from the table's front edge [m]."""
 _SPACING = 0.10
 LIFTED = 0.05
 """A bottle's base is this far above the table when it counts as lifted [m]."""
@@ -174,7 +176,7 @@ def _arrange(rng: np.random.Generator, count: int) -> list[Standing]:
     front = Standing(float(rng.uniform(*FRONT_X)), float(rng.uniform(*FRONT_Y)), yaw)
     stands = [front]
     while len(stands) < count:
-        x, y = rng.uniform(front.x + 0.07, _BACK_X), rng.uniform(*_BEHIND_Y)
+        x, y = rng.uniform(front.x + _BEHIND_X, _BACK_X), rng.uniform(*_BEHIND_Y)
         other = Standing(float(x), float(y), float(rng.uniform(-LABEL_YAW, LABEL_YAW)))
         apart = min(np.hypot(other.x - s.x, other.y - s.y) for s in stands)
         if apart > _SPACING and not _in_the_way(other, front):

@@ -1,0 +1,61 @@
+"""A clumsy demonstrator begins an episode, the expert takes over: ways out of mistakes, cheaply.
+
+It is the expert itself, only that it sees everything up to a few centimetres off, so it reaches
+beside things, knocks them, closes its hand on nothing. Nothing is rendered and no policy has to
+think meanwhile, so such a lead-in costs a second; a policy's own mistakes
+(`kuavo_eval.simulation.lead_in`) are truer and cost twenty.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from kuavo_sim.env import KuavoEnv
+from kuavo_sim.experts import make_expert
+from kuavo_sim.experts.base import GivesUp
+from kuavo_sim.trials import play
+
+_TURN = "the expert's turn"
+_UP_OF_ASIDE = 0.3
+"""It sees heights so much better than places."""
+
+
+class Clumsy(NamedTuple):
+    """A `kuavo_sim.recording.episodes.LeadIn`.
+
+    squint: what it sees is off by up to this in each direction [m]. earliest, longest: the expert
+    takes over at a moment drawn from between them [s]; before 0 means at once.
+    """
+
+    squint: float
+    earliest: float = -8.0
+    longest: float = 12.0
+
+    def __call__(self, env: KuavoEnv, info: dict[str, Any], seed: int) -> str | None:
+        """Drive; see `LeadIn`."""
+        rng = np.random.default_rng([seed, 4])
+        moment = rng.uniform(self.earliest, self.longest)
+        if moment <= 0:
+            return None
+        clumsy = make_expert(env.sim, rng)
+        clumsy.squint = self.squint * rng.uniform(-1, 1, 3) * [1.0, 1.0, _UP_OF_ASIDE]
+
+        def act() -> np.ndarray:
+            if clumsy.done:
+                raise GivesUp(_TURN)
+            return clumsy.act()
+
+        cameras, env.cameras = env.cameras, ()
+        try:
+            ended = play(env, info, act, lambda: _TURN if env.sim.time >= moment else None).info
+        finally:
+            env.cameras = cameras
+        if ended["success"]:
+            return "the clumsy demonstrator did it"
+        return str(ended["failure"]) if ended["failure"] else None
+
+    def describe(self) -> dict[str, Any]:
+        """All that decides its course."""
+        return {"clumsy": self._asdict()}
