@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from kuavo_sim.experts.base import Plan
-from kuavo_sim.experts.parcel import ParcelExpert
+from kuavo_sim.experts.parcel import HAND, LET_LIE, ParcelExpert
 from kuavo_sim.scenes.conveyor import BIN_HEIGHT, TABLE_TOP
 from kuavo_sim.scenes.weighing import weighs_right
 
 BIN_YAW = -0.15
 LONGEST_WEIGHING = 4.0
+MOST_WAITS = 3
 
 
 class WeighingExpert(ParcelExpert):
@@ -18,7 +19,7 @@ class WeighingExpert(ParcelExpert):
 
     def plan(self) -> Plan:
         """The loop over situations."""
-        patience = True
+        waits = 0
         while not self.scene.in_bin(self.sim) or self.holds:
             if self.out_of_reach:
                 return
@@ -26,17 +27,25 @@ class WeighingExpert(ParcelExpert):
                 yield from self._put_into_bin()
             elif self.holds:
                 yield from self._put_on_scale()
-            elif self._lies_on_scale and not self._weighed and patience:
-                patience = False
+            elif self._lies_on_scale and not self._weighed_alone and waits < MOST_WAITS:
+                waits += 1
+                if self.is_around:  # touched by neither finger
+                    yield from self.move_hand(HAND, self._around())
                 yield from self.wait_until(lambda: self._weighed, LONGEST_WEIGHING)
+                yield from self.wait(LET_LIE)
             else:
-                patience = True
+                waits = 0
                 yield from self.pick()
         yield from self.retreat()
 
     @property
     def _weighed(self) -> bool:
         return weighs_right(self.scene)
+
+    @property
+    def _weighed_alone(self) -> bool:
+        # what a finger leans on as well has no weight of its own
+        return self._weighed and not self.scene.in_hand(self.sim)
 
     @property
     def _lies_on_scale(self) -> bool:

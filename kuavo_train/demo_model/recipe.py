@@ -44,12 +44,14 @@ class PretrainingPart(TrainingPart):
 
 @dataclass
 class RecordingPart:
-    """Demonstrations of each task."""
+    """Demonstrations of each task; `clumsy` is of the demonstrations alone, not of corrections."""
 
     episodes: int = 200
     seed: int = 10_000
     disturbance: float = 0.025
     whims: float = 1.0
+    clumsy: float = 0.0
+    shadows: bool = True
     height: int = 480
     width: int = 640
 
@@ -136,9 +138,10 @@ def steps(recipe: Recipe, out: Path, workers: int) -> list[Step]:
         ),
     ]  # fmt: skip
     made = [] if recipe.pretraining.shipped else pretraining
+    clumsy = ["--clumsy", str(recording.clumsy)]
     made += [
         _recorded(f"demonstrations of {task.name}", task.name, out / "data", recording,
-                  recording.episodes, recording.seed, common)
+                  recording.episodes, recording.seed, [*clumsy, *common])
         for task in tasks.values()
     ]  # fmt: skip
     data = out / "data"
@@ -176,7 +179,8 @@ def _recorded(
         ["sim", "record", "--task", task, "--out", str(folder / task),
          "--episodes", str(episodes), "--seed", str(seed),
          "--disturbance", str(recording.disturbance), "--whims", str(recording.whims),
-         "--height", str(recording.height), "--width", str(recording.width), *more],
+         "--height", str(recording.height), "--width", str(recording.width),
+         "--shadows" if recording.shadows else "--no-shadows", *more],
         folder / task,
     )  # fmt: skip
 

@@ -210,6 +210,7 @@ def _loop_settings(config: DictConfig, plan: StagePlan, one_pass: int) -> LoopSe
         log_steps=int(training.log_steps),
         save_steps=int(training.save_steps),
         steps_per_epoch=int(training.steps_per_epoch or one_pass),
+        state_noise=float(training.state_noise),
     )
 
 

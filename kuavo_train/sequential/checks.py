@@ -41,7 +41,7 @@ WHOLE = {  # setting → the least value
 }
 OPTIONAL = ("training.steps_per_epoch", "validation.early_stopping", "augmentation.views")
 POSITIVE = ("training.max_gradient_norm", "training.hidden_learning_rate")
-NOT_NEGATIVE = ("training.weight_decay", "training.final_learning_rate")
+NOT_NEGATIVE = ("training.weight_decay", "training.final_learning_rate", "training.state_noise")
 
 
 def check_settings(config: DictConfig) -> None:

@@ -19,7 +19,8 @@ from accelerate import Accelerator
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from kuavo_deploy.robot.topics import ACTION_FEATURE
+from kuavo_deploy.robot.layout import ARM_INDICES, STATE_DIM
+from kuavo_deploy.robot.topics import ACTION_FEATURE, STATE_FEATURE
 from kuavo_train.episodes.samples import IS_PAD, Draw, Samples
 from kuavo_train.errors import TrainingError
 from kuavo_train.optimizer.make import set_rate
@@ -33,12 +34,17 @@ from kuavo_train.sequential.pace import Pace
 from kuavo_train.sequential.resume import Progress
 from kuavo_train.sequential.schedule import Schedule
 
+_STATE_NOISE = 2
+"""Tells these draws from others of the same seed and step."""
 _ALL_DIMS = torch.ones(UNIFIED_DIM, dtype=torch.bool)
 
 
 @dataclass(frozen=True)
 class LoopSettings:
-    """seed: of noise and times. batch: per process and micro-batch."""
+    """seed: of noise and times. batch: per process and micro-batch.
+
+    state_noise: deviation of what is added to the arms' joints in each sample's state [rad].
+    """
 
     seed: int
     batch: int
@@ -48,6 +54,7 @@ class LoopSettings:
     log_steps: int
     save_steps: int
     steps_per_epoch: int
+    state_noise: float = 0.0
 
 
 class TrainingLoop:
@@ -169,12 +176,23 @@ class TrainingLoop:
     def _forward(self, step: int, rows: slice, raw: dict[str, Any], counted: Tensor) -> Tensor:
         """Squared error of each sample of a micro-batch. Shape (B,)."""
         config = self._accelerator.unwrap_model(self._model).policy.config
+        size = self._settings.batch * self._settings.accumulation * self._accelerator.num_processes
+        if self._settings.state_noise:
+            raw = {**raw, STATE_FEATURE: raw[STATE_FEATURE] + self._state_noise(step, size)[rows]}
         batch = self._preprocess(raw)
         device = batch[ACTION_FEATURE].device
-        size = self._settings.batch * self._settings.accumulation * self._accelerator.num_processes
         draws = draw(size, config.chunk_size, config.max_action_dim, self._settings.seed, step)
         squared: Tensor = self._model(batch, draws.rows(rows).to(device), counted.to(device))
         return squared
+
+    def _state_noise(self, step: int, size: int) -> Tensor:
+        """Of the global batch. Shape (size, 16) [rad]."""
+        settings = self._settings
+        generator = torch.Generator().manual_seed(mixed_seed(settings.seed, step, _STATE_NOISE))
+        noise = torch.zeros(size, STATE_DIM)
+        arms = torch.randn(size, len(ARM_INDICES), generator=generator)
+        noise[:, list(ARM_INDICES)] = settings.state_noise * arms
+        return noise
 
     def _not_finite(self, step: int, loss: float, norm: float) -> str:
         """The message names the whole global batch, whichever process found it."""

@@ -117,3 +117,14 @@ def test_a_hand_far_from_the_parcel_or_above_it_needs_no_clearing(start):
 
 def one_holds(one):
     return one.expert.holds and "off_belt" in one.stages
+
+
+@pytest.mark.parametrize("seed", range(1000, 1004))
+def test_the_hand_stays_around_the_parcel_until_it_is_in_the_area(start, seed):
+    one = start(seed).run(until=lambda one: "on_table" in one.stages)
+    away = []
+    while not one.info["success"]:
+        one.do([one.expert.act()])
+        hand = one.sim.data.site("r_tcp").xpos
+        away.append(np.linalg.norm(hand[:2] - one.scene.position(one.sim)[:2]))
+    assert max(away) < 0.06, "between the open fingers all the way"
