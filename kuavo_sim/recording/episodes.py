@@ -23,6 +23,8 @@ from kuavo_train.tasks import task_named
 
 BAG_FILE = "episode.bag"
 SUCCESS, FAILED, OVER = "success", "failed", "over"
+SHORTEST = 2
+"""An episode has so many frames or more."""
 
 
 class LeadIn(Protocol):
@@ -78,6 +80,11 @@ def record_one(job: EpisodeJob) -> str:
         return str(result["status"])
 
 
+def _nothing(job: EpisodeJob, episode: EpisodeDataset, why: str) -> dict[str, Any]:
+    episode.abandon()
+    return {"task": job.task, "seed": job.seed, "status": OVER, "failure": why}
+
+
 def kept(status: str, keep_failures: bool) -> bool:
     """Is an episode that ended so part of the dataset?"""
     return status == SUCCESS or (status == FAILED and keep_failures)
@@ -99,8 +106,7 @@ def _play(job: EpisodeJob, folder: Path, bag: SimBag | None) -> dict[str, Any]:
         if job.lead_in is not None:
             over = job.lead_in(env, info, job.seed)
             if over is not None:
-                episode.abandon()
-                return {"task": job.task, "seed": job.seed, "status": OVER, "failure": over}
+                return _nothing(job, episode, over)
             observation = env.observe()
         if bag is not None:
             bag(env.sim)
@@ -118,6 +124,8 @@ def _play(job: EpisodeJob, folder: Path, bag: SimBag | None) -> dict[str, Any]:
             episode.add(Frame(observation["state"], action, images))
             observation, _, terminated, truncated, info = env.step(disturb(action))
             ended = terminated or truncated or episode.length == job.max_frames
+        if episode.length < SHORTEST:
+            return _nothing(job, episode, "next to nothing was left to demonstrate")
         cut = job.max_frames is not None and episode.length == job.max_frames
         success = bool(info["success"]) or (cut and info["failure"] is None and lost is None)
         return {

@@ -142,3 +142,27 @@ def test_the_expert_finishes_what_a_policy_began(tmp_path: Path) -> None:
 def test_a_policy_that_gives_nothing_usable_is_named() -> None:
     with pytest.raises(UserError, match="nan cannot lead in: .*not finite"):
         led(policy_leads("nan", SIZE, 0.1, 1), 3)
+
+
+class LastMoment(NamedTuple):
+    """Another demonstrator does all but the last period."""
+
+    def __call__(self, env: KuavoEnv, info: dict[str, Any], seed: int) -> str | None:
+        if seed != 4:
+            return None
+        expert = make_expert(env.sim, np.random.default_rng([seed, 9]))
+        while not env.sim.scene.in_bin(env.sim) or env.sim.grasps.held_by("r"):
+            env.step(expert.act())
+        while env.sim.scene.in_hand(env.sim):
+            env.step(expert.act())
+        env.step(expert.act())
+        env.step(expert.act())
+        return None
+
+    def describe(self) -> dict[str, Any]:
+        return {}
+
+
+def test_where_a_single_frame_is_left_nothing_is_recorded(tmp_path: Path) -> None:
+    report = record("weighing", 1, 4, tmp_path / "led", image_size=SIZE, workers=1,
+                    lead_in=LastMoment(), max_frames=1)  # fmt: skip

@@ -17,7 +17,10 @@ from .conftest import REPOSITORY, STAGES, Curriculum
 
 pytestmark = pytest.mark.xdist_group("train scale")  # they share a run
 
-SETTINGS = ("training.steps_per_epoch=4", "sequential.stage1.epochs=1", "training.batch_size=8")
+SETTINGS = (
+    "training.steps_per_epoch=4", "sequential.stage1.epochs=1", "training.batch_size=8",
+    "training.state_noise=0.02",
+)  # fmt: skip
 
 
 def curve(run, tag="train/loss"):
@@ -83,6 +86,12 @@ def test_two_processes_equal_one_at_the_same_global_batch(whole, curriculum):
     assert close(weights(curriculum), weights(whole))
     log = (curriculum.output / "training.log").read_text()
     assert log.count("stage 1: moving_grasp (移动目标抓取) is done") == 1
+
+
+def test_noise_in_the_state_is_drawn_anew_each_step(whole, curriculum):
+    curriculum.train(STAGES[0], *SETTINGS, "training.state_noise=0.0")
+    apart = [abs(one - other) for one, other in zip(curve(curriculum), curve(whole), strict=True)]
+    assert min(apart) > 1e-5, "every step's loss is another"
 
 
 def test_loader_processes_change_nothing(whole, curriculum):

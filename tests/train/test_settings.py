@@ -33,6 +33,7 @@ from .conftest import REPOSITORY
         ("validation.every_epochs=0", "at least 1"),
         ("validation.early_stopping=0", "at least 1"),
         ("training.max_gradient_norm=0", "above 0"),
+        ("training.state_noise=-0.1", "≥ 0"),
         ("training.weight_decay=-1", "≥ 0"),
         ("sequential.stage3.epochs=0", r"sequential\.stage3\.epochs is 0"),
         ("sequential.later_stage.learning_rate=nan", r"later_stage\.learning_rate is nan"),
