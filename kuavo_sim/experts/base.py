@@ -23,6 +23,7 @@ Plan = Generator[np.ndarray, None, None]
 PERIOD = 1.0 / CONTROL_HZ
 QUICKEST = 4
 """Periods of the shortest motion from rest to rest: in fewer the arms could not follow."""
+_CLOSED = 0.95
 REACHABLE = 0.03
 """A goal that the arm misses by more than this is out of reach [m]."""
 
@@ -59,6 +60,8 @@ class Expert(ABC):
         self.done = False
         self.squint = np.zeros(3)
         """How far off it sees what it works with [m]; not zero makes it clumsy."""
+        self.oblivious = False
+        """Takes a closed right hand for a full one, as policies do."""
         self.tempo = float(rng.uniform(0.85, 1.2))
         """Speed of this demonstrator relative to the nominal one."""
         robot = sim.robot
@@ -84,6 +87,12 @@ class Expert(ABC):
     def action(self) -> np.ndarray:
         """The action vector of the present targets."""
         return layout.join(self._arms, self._hands, self._base)
+
+    @property
+    def fooled(self) -> bool:
+        """Does it believe that it holds something, and the closed right hand is empty?"""
+        empty = self.sim.grasps.held_by("r") is None
+        return self.oblivious and empty and self._hands[1] > _CLOSED
 
     # building blocks of plans
 

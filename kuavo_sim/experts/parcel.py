@@ -57,7 +57,7 @@ class ParcelExpert(Expert):
     @property
     def holds(self) -> bool:
         """Is the parcel in the hand?"""
-        return self.sim.grasps.held_by(HAND) == PARCEL
+        return self.sim.grasps.held_by(HAND) == PARCEL or self.fooled
 
     @property
     def on_belt(self) -> bool:

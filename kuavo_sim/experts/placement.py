@@ -128,6 +128,8 @@ class PlacementExpert(Expert):
     # what is where
 
     def _in_hand(self, side: str) -> Bottle | None:
+        if side == "r" and self.fooled:
+            return self._front()
         held = self.sim.grasps.held_by(side)
         return next((b for b in self._scene.bottles if b.name == held), None)
 

@@ -83,7 +83,7 @@ class SortingExpert(Expert):
     # what it sees
 
     def _holds(self) -> bool:
-        return self.sim.grasps.held_by(_HAND) == WORKPIECE
+        return self.sim.grasps.held_by(_HAND) == WORKPIECE or self.fooled
 
     def _piece(self) -> tuple[np.ndarray, Rotation]:
         body = self.sim.data.body(WORKPIECE)

@@ -1,7 +1,8 @@
 """A clumsy demonstrator begins an episode, the expert takes over: ways out of mistakes, cheaply.
 
 It is the expert itself, only that it sees everything up to a few centimetres off, so it reaches
-beside things, knocks them, closes its hand on nothing. Nothing is rendered and no policy has to
+beside things, knocks them, closes its hand on nothing; and half the time it does not notice and
+goes on with an empty hand, as policies do. Nothing is rendered and no policy has to
 think meanwhile, so such a lead-in costs a second; a policy's own mistakes
 (`kuavo_eval.simulation.lead_in`) are truer and cost twenty.
 """
@@ -18,6 +19,8 @@ from kuavo_sim.experts.base import GivesUp
 from kuavo_sim.trials import play
 
 _TURN = "the expert's turn"
+_OBLIVIOUS = 0.5
+"""Share of the episodes in which it takes a closed hand for a full one."""
 _UP_OF_ASIDE = 0.3
 """It sees heights so much better than places."""
 
@@ -26,12 +29,14 @@ class Clumsy(NamedTuple):
     """A `kuavo_sim.recording.episodes.LeadIn`.
 
     squint: what it sees is off by up to this in each direction [m]. earliest, longest: the expert
-    takes over at a moment drawn from between them [s]; before 0 means at once.
+    takes over at a moment drawn from between them [s]; before 0 means at once. notices: or at most
+    so long after the hand closed on nothing unnoticed [s].
     """
 
     squint: float
     earliest: float = -8.0
     longest: float = 12.0
+    notices: float = 2.5
 
     def __call__(self, env: KuavoEnv, info: dict[str, Any], seed: int) -> str | None:
         """Drive; see `LeadIn`."""
@@ -42,6 +47,16 @@ class Clumsy(NamedTuple):
         clumsy = make_expert(env.sim, rng)
         clumsy.squint = self.squint * rng.uniform(-1, 1, 3) * [1.0, 1.0, _UP_OF_ASIDE]
 
+        clumsy.oblivious = bool(rng.random() < _OBLIVIOUS)
+        delay = rng.uniform(0.0, self.notices)
+        fooled_since: list[float] = []
+
+        def over() -> str | None:
+            if clumsy.fooled and not fooled_since:
+                fooled_since.append(env.sim.time)
+            noticed = bool(fooled_since) and env.sim.time >= fooled_since[0] + delay
+            return _TURN if noticed or env.sim.time >= moment else None
+
         def act() -> np.ndarray:
             if clumsy.done:
                 raise GivesUp(_TURN)
@@ -49,7 +64,7 @@ class Clumsy(NamedTuple):
 
         cameras, env.cameras = env.cameras, ()
         try:
-            ended = play(env, info, act, lambda: _TURN if env.sim.time >= moment else None).info
+            ended = play(env, info, act, over).info
         finally:
             env.cameras = cameras
         if ended["success"]:

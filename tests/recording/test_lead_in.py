@@ -144,25 +144,26 @@ def test_a_policy_that_gives_nothing_usable_is_named() -> None:
         led(policy_leads("nan", SIZE, 0.1, 1), 3)
 
 
-class LastMoment(NamedTuple):
-    """Another demonstrator does all but the last period."""
+class AllButTheLast(NamedTuple):
+    """Another demonstrator does seed 4 until so many periods before its success."""
+
+    periods: int
 
     def __call__(self, env: KuavoEnv, info: dict[str, Any], seed: int) -> str | None:
-        if seed != 4:
-            return None
-        expert = make_expert(env.sim, np.random.default_rng([seed, 9]))
-        while not env.sim.scene.in_bin(env.sim) or env.sim.grasps.held_by("r"):
-            env.step(expert.act())
-        while env.sim.scene.in_hand(env.sim):
-            env.step(expert.act())
-        env.step(expert.act())
-        env.step(expert.act())
-        return None
+        return OtherHand(self.periods)(env, info, seed) if seed == 4 else None
 
     def describe(self) -> dict[str, Any]:
-        return {}
+        return {"periods": self.periods}
 
 
 def test_where_a_single_frame_is_left_nothing_is_recorded(tmp_path: Path) -> None:
-    report = record("weighing", 1, 4, tmp_path / "led", image_size=SIZE, workers=1,
-                    lead_in=LastMoment(), max_frames=1)  # fmt: skip
+    env = KuavoEnv("weighing", image_size=None)
+    env.reset(seed=4)
+    expert, periods, success = make_expert(env.sim, np.random.default_rng([4, 9])), 0, False
+    while not success:
+        success, periods = bool(env.step(expert.act())[4]["success"]), periods + 1
+    env.close()
+    out = tmp_path / "led"
+    record("weighing", 1, 4, out, image_size=SIZE, workers=1, lead_in=AllButTheLast(periods - 1))
+    (episode,) = read_episodes(out)
+    assert episode["seed"] == 5
