@@ -21,6 +21,8 @@ from kuavo_sim.trials import play
 _TURN = "the expert's turn"
 _OBLIVIOUS = 0.5
 """Share of the episodes in which it takes a closed hand for a full one."""
+_MISSES = (0.8, 1.6)
+"""Then it is off by so many times the squint."""
 _UP_OF_ASIDE = 0.3
 """It sees heights so much better than places."""
 
@@ -29,14 +31,16 @@ class Clumsy(NamedTuple):
     """A `kuavo_sim.recording.episodes.LeadIn`.
 
     squint: what it sees is off by up to this in each direction [m]. earliest, longest: the expert
-    takes over at a moment drawn from between them [s]; before 0 means at once. notices: or at most
-    so long after the hand closed on nothing unnoticed [s].
+    takes over at a moment drawn from between them [s]; before 0 means at once. notices, latest:
+    or, when it closes its hand on nothing unnoticed, at most so long after that, and at the latest
+    then [s].
     """
 
     squint: float
     earliest: float = -8.0
     longest: float = 12.0
     notices: float = 2.5
+    latest: float = 15.0
 
     def __call__(self, env: KuavoEnv, info: dict[str, Any], seed: int) -> str | None:
         """Drive; see `LeadIn`."""
@@ -46,8 +50,11 @@ class Clumsy(NamedTuple):
             return None
         clumsy = make_expert(env.sim, rng)
         clumsy.squint = self.squint * rng.uniform(-1, 1, 3) * [1.0, 1.0, _UP_OF_ASIDE]
-
         clumsy.oblivious = bool(rng.random() < _OBLIVIOUS)
+        if clumsy.oblivious:  # far enough off to miss, and driving until it has
+            angle, moment = rng.uniform(-np.pi, np.pi), self.latest
+            aside = rng.uniform(*_MISSES) * self.squint
+            clumsy.squint[:2] = aside * np.cos(angle), aside * np.sin(angle)
         delay = rng.uniform(0.0, self.notices)
         fooled_since: list[float] = []
 
