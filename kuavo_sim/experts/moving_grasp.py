@@ -10,8 +10,6 @@ from kuavo_sim.experts.parcel import HAND, LET_LIE, ParcelExpert
 from kuavo_sim.model.names import FINGER_STROKE
 from kuavo_sim.scenes.conveyor import AREA_HALF, TABLE_TOP
 
-GAP = 0.032
-"""Between parcel and area after putting it down [m]."""
 HAND_HALF = 0.085
 """Half of what the open hand takes up sideways, with a margin [m]."""
 STRAIGHT = 0.035
@@ -50,10 +48,10 @@ class MovingGraspExpert(ParcelExpert):
         return self.scene.touches(self.sim, "table") and abs(x) < STRAIGHT and -0.3 < y < -0.01
 
     def _put_beside_area(self) -> Plan:
-        width, _, height = self.axes()
+        *_, height = self.axes()
         x, y = self.scene.area
-        y -= AREA_HALF + width + GAP + self.rng.uniform(-0.006, 0.006)
-        # the open hand needs room beside the scale
+        # halfway between area and scale, where most may go wrong; the open hand needs room
+        y = (y - AREA_HALF + self.scene.scale.left_edge) / 2 + self.rng.uniform(-0.006, 0.006)
         y = max(y, self.scene.scale.left_edge + HAND_HALF)
         x += self.rng.uniform(-0.01, 0.01)
         place = np.array([x, y, TABLE_TOP + height + 0.003])
