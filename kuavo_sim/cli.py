@@ -125,11 +125,12 @@ def record(
     An interrupted recording continues when the same command runs again.
     """
     from kuavo_sim.recording.clumsy import Clumsy
+    from kuavo_sim.recording.episodes import LeadIn
     from kuavo_sim.recording.record import record as record_episodes
 
     if clumsy and after is not None:
         raise UserError("--clumsy and --after both say who begins; give one of them")
-    lead_in = Clumsy(clumsy) if clumsy else None
+    lead_in: LeadIn | None = Clumsy(clumsy) if clumsy else None
     if after is not None:
         from kuavo_eval.simulation.lead_in import policy_leads
 
