@@ -21,9 +21,7 @@ from kuavo_eval.simulation.settings import SimulationSettings
 from kuavo_eval.simulation.trial import TrialJob, make_driver
 from kuavo_eval.trials.faults import VoidTrial
 from kuavo_sim.env import KuavoEnv
-from kuavo_sim.trials import play
-
-_TURN = "the expert's turn"
+from kuavo_sim.recording.episodes import TURN, lead
 
 
 class PolicyLeads(NamedTuple):
@@ -57,19 +55,12 @@ class PolicyLeads(NamedTuple):
 
         def over() -> str | None:
             reached = max(env.sim.progress.stages.values(), default=self.patience)
-            return _TURN if env.sim.time >= min(moment, reached + self.patience) else None
+            return TURN if env.sim.time >= min(moment, reached + self.patience) else None
 
-        cameras, hz = env.cameras, env.control_hz
-        env.cameras, env.control_hz = (), COMMAND_HZ  # the driver takes its own pictures
-        try:
-            ended = play(env, info, driver.act, over).info
+        try:  # the driver takes its own pictures
+            return lead(env, info, driver.act, over, "the policy", COMMAND_HZ)
         except VoidTrial as problem:
             raise UserError(f"{self.candidate.label} cannot lead in: {problem}") from problem
-        finally:
-            env.cameras, env.control_hz = cameras, hz
-        if ended["success"]:
-            return "the policy did it"
-        return str(ended["failure"]) if ended["failure"] else None
 
     def describe(self) -> dict[str, Any]:
         """All that decides its course."""

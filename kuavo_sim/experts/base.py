@@ -23,9 +23,10 @@ Plan = Generator[np.ndarray, None, None]
 PERIOD = 1.0 / CONTROL_HZ
 QUICKEST = 4
 """Periods of the shortest motion from rest to rest: in fewer the arms could not follow."""
-_CLOSED = 0.95
 REACHABLE = 0.03
 """A goal that the arm misses by more than this is out of reach [m]."""
+_CLOSED = 0.95
+"""A hand that is told to close farther than this is taken for closed [closure]."""
 
 
 class GivesUp(RuntimeError):

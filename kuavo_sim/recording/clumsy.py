@@ -16,9 +16,8 @@ import numpy as np
 from kuavo_sim.env import KuavoEnv
 from kuavo_sim.experts import make_expert
 from kuavo_sim.experts.base import GivesUp
-from kuavo_sim.trials import play
+from kuavo_sim.recording.episodes import TURN, lead
 
-_TURN = "the expert's turn"
 _OBLIVIOUS = 0.5
 """Share of the episodes in which it takes a closed hand for a full one."""
 _MISSES = (0.8, 1.6)
@@ -62,21 +61,14 @@ class Clumsy(NamedTuple):
             if clumsy.fooled and not fooled_since:
                 fooled_since.append(env.sim.time)
             noticed = bool(fooled_since) and env.sim.time >= fooled_since[0] + delay
-            return _TURN if noticed or env.sim.time >= moment else None
+            return TURN if noticed or env.sim.time >= moment else None
 
         def act() -> np.ndarray:
             if clumsy.done:
-                raise GivesUp(_TURN)
+                raise GivesUp(TURN)
             return clumsy.act()
 
-        cameras, env.cameras = env.cameras, ()
-        try:
-            ended = play(env, info, act, over).info
-        finally:
-            env.cameras = cameras
-        if ended["success"]:
-            return "the clumsy demonstrator did it"
-        return str(ended["failure"]) if ended["failure"] else None
+        return lead(env, info, act, over, "the clumsy demonstrator")
 
     def describe(self) -> dict[str, Any]:
         """All that decides its course."""

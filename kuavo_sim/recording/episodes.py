@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from kuavo_deploy.robot import topics
-from kuavo_sim.env import KuavoEnv
+from kuavo_sim.env import CONTROL_HZ, KuavoEnv
 from kuavo_sim.experts import make_expert
 from kuavo_sim.experts.base import OutOfReach
 from kuavo_sim.experts.whims import Whims
 from kuavo_sim.recording.disturbance import Disturbance
 from kuavo_sim.recording.robot_bag import RobotBag
 from kuavo_sim.recording.sim_bag import BagOptions, SimBag
+from kuavo_sim.trials import play
 from kuavo_train.data.episode import EpisodeDataset, Frame
 from kuavo_train.data.features import ImageSizes
 from kuavo_train.data.workspace import ItemFolder
@@ -40,6 +42,39 @@ class LeadIn(Protocol):
     def describe(self) -> dict[str, Any]:
         """All that decides the course of it, as JSON values."""
         ...
+
+
+TURN = "the expert's turn"
+"""Why a lead-in ends when nothing else has ended it."""
+
+
+def lead(
+    env: KuavoEnv,
+    info: dict[str, Any],
+    act: Callable[[], np.ndarray],
+    over: Callable[[], str | None],
+    who: str,
+    control_hz: int = CONTROL_HZ,
+) -> str | None:
+    """Let `act` drive, unseen by the cameras, until `over` gives TURN; gives what a `LeadIn` does.
+
+    Args:
+        env: freshly reset.
+        info: that the reset gave.
+        act: see `kuavo_sim.trials.play`.
+        over: asked after every period.
+        who: drives.
+        control_hz: how often it acts.
+    """
+    cameras, hz = env.cameras, env.control_hz
+    env.cameras, env.control_hz = (), control_hz
+    try:
+        ended = play(env, info, act, over).info
+    finally:
+        env.cameras, env.control_hz = cameras, hz
+    if ended["success"]:
+        return f"{who} did it"
+    return str(ended["failure"]) if ended["failure"] else None
 
 
 class EpisodeJob(NamedTuple):
