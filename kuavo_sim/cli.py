@@ -112,6 +112,15 @@ def record(
     shadows: Annotated[
         bool, typer.Option(help="In the images; without, recording takes half the time.")
     ] = True,
+    draw_every: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Draw the cameras at every nth frame only and hold their images between: more "
+            "scenes in the same time. Training uses the drawn frames; such recordings are for "
+            "training alone.",
+        ),
+    ] = 1,
     workers: WorkersOption = CORES,
     json: JsonOption = None,
 ) -> None:
@@ -147,6 +156,7 @@ def record(
         whims=whims,
         lead_in=lead_in,
         shadows=shadows,
+        draw_every=draw_every,
     )
     if json:
         write_json(json, report)

@@ -32,6 +32,12 @@ def open_dataset(task: Task, root: Path, registry: TaskRegistry) -> Recording:
         table = open_table(task, root, registry, FPS)
     except DataError as error:
         raise UserError(str(error)) from error
+    if (table.drawn_every > 1).any():
+        raise UserError(
+            f"dataset {root} holds its images between frames (--draw-every, "
+            f"{int((table.drawn_every > 1).sum())} episodes): it is for training alone; score on one "
+            "that was recorded without"
+        )
     episodes = []
     for index in table.episodes:
         rows = slice(int(table.starts[index]), int(table.ends[index]))

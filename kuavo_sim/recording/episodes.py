@@ -20,6 +20,7 @@ from kuavo_sim.recording.sim_bag import BagOptions, SimBag
 from kuavo_sim.trials import play
 from kuavo_train.data.episode import EpisodeDataset, Frame
 from kuavo_train.data.features import ImageSizes
+from kuavo_train.data.metadata import DRAWN_EVERY
 from kuavo_train.data.workspace import ItemFolder
 from kuavo_train.tasks import task_named
 
@@ -84,7 +85,8 @@ class EpisodeJob(NamedTuple):
     None. max_frames: stop after so many frames, successful or not (short samples), or None.
     keep_failures: record episodes that do not succeed too. disturbance: of the arms while the
     expert demonstrates, its largest deviation [rad]. whims: see `Whims`. lead_in: before the
-    recording, or None. shadows: in the images.
+    recording, or None. shadows: in the images. draw_every: the cameras draw at every nth
+    frame and hold their images between.
     """
 
     items: Path
@@ -99,6 +101,7 @@ class EpisodeJob(NamedTuple):
     whims: float = 1.0
     lead_in: LeadIn | None = None
     shadows: bool = True
+    draw_every: int = 1
 
 
 def record_one(job: EpisodeJob) -> str:
@@ -148,6 +151,7 @@ def _play(job: EpisodeJob, folder: Path, bag: SimBag | None) -> dict[str, Any]:
             env.on_substep.append(bag)
         expert = make_expert(env.sim, Whims(job.whims, job.seed))
         disturb = Disturbance(job.disturbance, np.random.default_rng([job.seed, 2]))
+        images = {camera: observation[camera] for camera in topics.CAMERAS}
         ended, lost = False, None
         while not ended:
             try:
@@ -155,9 +159,10 @@ def _play(job: EpisodeJob, folder: Path, bag: SimBag | None) -> dict[str, Any]:
             except OutOfReach as error:
                 lost = str(error)
                 break
-            images = {camera: observation[camera] for camera in topics.CAMERAS}
             episode.add(Frame(observation["state"], action, images))
+            env.cameras = () if episode.length % job.draw_every else topics.CAMERAS
             observation, _, terminated, truncated, info = env.step(disturb(action))
+            images = {**images, **{camera: observation[camera] for camera in env.cameras}}
             ended = terminated or truncated or episode.length == job.max_frames
         if episode.length < SHORTEST:
             return _nothing(job, episode, "next to nothing was left to demonstrate")
@@ -171,6 +176,7 @@ def _play(job: EpisodeJob, folder: Path, bag: SimBag | None) -> dict[str, Any]:
             "failure": info["failure"] or lost or (None if success else "out of time"),
             "stages": info["stages"],
             **episode.finish(),
+            **({} if job.draw_every == 1 else {DRAWN_EVERY: job.draw_every}),
         }
     except BaseException:
         episode.abandon()

@@ -29,7 +29,7 @@ from kuavo_sim.recording.episodes import (
 from kuavo_sim.recording.sim_bag import BagOptions
 from kuavo_train.data.assemble import assemble
 from kuavo_train.data.features import FPS
-from kuavo_train.data.metadata import ABOUT_FILE, read_episodes
+from kuavo_train.data.metadata import ABOUT_FILE, DRAWN_EVERY, read_episodes
 from kuavo_train.data.pool import run_all
 from kuavo_train.data.workspace import Workspace
 from kuavo_train.tasks import task_named
@@ -53,6 +53,7 @@ def record(
     whims: float = 1.0,
     lead_in: LeadIn | None = None,
     shadows: bool = True,
+    draw_every: int = 1,
 ) -> dict[str, Any]:
     """Record `episodes` demonstrations of `task` into the dataset `out`.
 
@@ -72,6 +73,8 @@ def record(
         whims: how much of the expert's variation is used, 0…1 (see `Whims`).
         lead_in: drives before the expert takes over; recorded is the expert's part alone.
         shadows: in the images; without, recording takes half the time.
+        draw_every: the cameras draw at every nth frame and hold their images between; training
+            begins its chunks at drawn frames alone.
 
     Returns:
         The report: episodes, frames, failed seeds with reasons, paths.
@@ -97,6 +100,7 @@ def record(
         "whims": whims,
         **({} if lead_in is None else {"lead_in": lead_in.describe()}),
         **({} if shadows else {"shadows": False}),
+        **({} if draw_every == 1 else {DRAWN_EVERY: draw_every}),
     }
     workspace = Workspace(Path(out), job)
     if workspace.complete:
@@ -116,6 +120,7 @@ def record(
             whims=whims,
             lead_in=lead_in,
             shadows=shadows,
+            draw_every=draw_every,
         )
         recording = _Recording(workspace, template, episodes)
         recording.run(workers)

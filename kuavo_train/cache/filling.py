@@ -37,15 +37,23 @@ FLUSH_EVERY = 10.0
 
 @dataclass(frozen=True)
 class Rows:
-    """One task's kept rows: a reader for training. stores: by view, then by the batch's key."""
+    """One task's kept rows: a reader for training.
 
+    drawn: the table's drawn rows; a store has one place for each. stores: by view, then by the
+    batch's key.
+    """
+
+    drawn: np.ndarray
     stores: tuple[Mapping[str, Store], ...]
     dtype: torch.dtype
 
     def __call__(self, row: int, view: int = 0) -> dict[str, Tensor]:
         """A row's values by the batch's keys; bfloat16 comes as float32."""
+        place = int(np.searchsorted(self.drawn, row))
+        if place == len(self.drawn) or self.drawn[place] != row:
+            raise KeyError(f"row {row} has no image of its own")
         return {
-            name: decoded(store[row], self.dtype) for name, store in self.stores[view].items()
+            name: decoded(store[place], self.dtype) for name, store in self.stores[view].items()
         }
 
 
@@ -78,7 +86,7 @@ def fill(
         for view in range(kind.views)
     }
     layouts = {
-        name: {key: Layout(len(table.states), s, NAMES[kind.dtype]) for key, s in shapes.items()}
+        name: {key: Layout(len(table.drawn), s, NAMES[kind.dtype]) for key, s in shapes.items()}
         for name, table in needed.items()
     }
     _announce(kind, places, layouts, root)
@@ -92,7 +100,7 @@ def fill(
                 }
                 for view in range(kind.views)
             )
-            readers[name] = Rows(stores, kind.dtype)
+            readers[name] = Rows(table.drawn, stores, kind.dtype)
         if accelerator.is_main_process:
             _take_over(kind, needed, readers, root)
     for name, table in needed.items():
@@ -152,8 +160,10 @@ def _compute(
     workers: int,
     accelerator: Accelerator,
 ) -> None:
-    missing = np.unique(np.concatenate([s.missing(rows) for s in stores.values()]) // BLOCK)
-    count = len(table.states)
+    drawn = table.drawn
+    wanted = np.searchsorted(drawn, rows)
+    missing = np.unique(np.concatenate([s.missing(wanted) for s in stores.values()]) // BLOCK)
+    count = len(drawn)
     blocks = [np.arange(b * BLOCK, min((b + 1) * BLOCK, count)) for b in missing]
     own = blocks[accelerator.process_index :: accelerator.num_processes]
     if not own:
@@ -161,7 +171,7 @@ def _compute(
     name = table.task.name
     loader = DataLoader(
         kind.source(table),
-        batch_sampler=[[Draw(name, int(row), view) for row in block] for block in own],
+        batch_sampler=[[Draw(name, int(drawn[place]), view) for place in block] for block in own],
         num_workers=workers,
         collate_fn=stacked,
     )

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -43,8 +44,9 @@ def recordings_hash(table: EpisodeTable) -> str:
 
 
 def episodes_of(table: EpisodeTable) -> dict[str, Bounds]:
-    """Content hash → first row and the one after the last."""
-    bounds = zip(table.starts, table.ends, strict=True)
+    """Content hash → its first drawn row's place among all drawn rows, and the place after its last."""
+    ends = np.cumsum([len(table.rows([episode])) for episode in table.episodes])
+    bounds = zip(np.concatenate([[0], ends[:-1]]), ends, strict=True)
     return {key: (int(a), int(b)) for key, (a, b) in zip(table.hashes, bounds, strict=True)}
 
 

@@ -48,7 +48,7 @@ def reuse(
     Returns:
         Rows copied.
     """
-    copied = 0
+    copied, drawn = 0, table.drawn
     open_ = {
         key: (a, b)
         for key, (a, b) in episodes_of(table).items()
@@ -59,7 +59,7 @@ def reuse(
             (a, b), (c, d) = open_[key], theirs[key]
             if b - a != d - c or any(len(o.missing(np.arange(c, d))) for o in others.values()):
                 continue
-            if not _agrees(kind, table, view, a, {n: o[c] for n, o in others.items()}):
+            if not _agrees(kind, table, view, drawn[a], {n: o[c] for n, o in others.items()}):
                 continue
             for name, store in stores.items():
                 store.write(np.arange(a, b), others[name].block(c, d))
@@ -106,7 +106,7 @@ def _agrees(
     kept: Mapping[str, np.ndarray],
 ) -> bool:
     """Is the row that was kept what would be computed now?"""
-    raw = stacked([kind.source(table)[Draw(table.task.name, row, view)]])
+    raw = stacked([kind.source(table)[Draw(table.task.name, int(row), view)]])
     rounding = 2**-7 if kind.dtype == torch.bfloat16 else 0.0
     for name, value in kind.compute(raw).items():
         fresh, old = value[0].float().cpu(), decoded(kept[name], kind.dtype).float()

@@ -16,6 +16,9 @@ EPISODES_FILE = "meta/kuavo_episodes.jsonl"
 """One line per episode: seed, success and stages, or bag and repairs; length, sha256."""
 ABOUT_FILE = "meta/kuavo.json"
 """Facts on the dataset: task, instruction, units, source."""
+DRAWN_EVERY = "drawn_every"
+"""Of an episode's metadata: its cameras drew at every nth frame, from the first on, and held their
+images between; 1 where nothing is said."""
 
 
 def read_episodes(root: Path) -> list[dict[str, Any]]:

@@ -52,6 +52,7 @@ class RecordingPart:
     whims: float = 1.0
     clumsy: float = 0.0
     shadows: bool = True
+    draw_every: int = 1
     height: int = 480
     width: int = 640
 
@@ -180,7 +181,8 @@ def _recorded(
          "--episodes", str(episodes), "--seed", str(seed),
          "--disturbance", str(recording.disturbance), "--whims", str(recording.whims),
          "--height", str(recording.height), "--width", str(recording.width),
-         "--shadows" if recording.shadows else "--no-shadows", *more],
+         "--shadows" if recording.shadows else "--no-shadows",
+         "--draw-every", str(recording.draw_every), *more],
         folder / task,
     )  # fmt: skip
 

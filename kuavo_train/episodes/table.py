@@ -19,6 +19,7 @@ from lerobot.datasets.lerobot_dataset import CODEBASE_VERSION, LeRobotDataset
 
 from kuavo_deploy.robot.topics import ACTION_FEATURE, CAMERAS, IMAGE_FEATURES, STATE_FEATURE
 from kuavo_train.data.decoding import decoder
+from kuavo_train.data.metadata import DRAWN_EVERY, EPISODES_FILE, read_episodes
 from kuavo_train.episodes.present import check_present
 from kuavo_train.errors import DataError
 from kuavo_train.policy.action_space import STATE_DIM, to_unified
@@ -33,6 +34,7 @@ class EpisodeTable:
 
     states: (N, 16). actions: (N, 16 or 20), as recorded. unified: (N, 20).
     starts, ends: (E,) rows of each episode. hashes: (E,) SHA-256 of states and actions.
+    drawn_every: (E,) images are drawn at every nth row of an episode and held between.
     """
 
     task: Task
@@ -44,6 +46,7 @@ class EpisodeTable:
     starts: np.ndarray
     ends: np.ndarray
     hashes: tuple[str, ...]
+    drawn_every: np.ndarray
 
     @property
     def episodes(self) -> range:
@@ -57,9 +60,14 @@ class EpisodeTable:
         return 3, int(height), int(width)
 
     def rows(self, episodes: Sequence[int]) -> np.ndarray:
-        """All rows of some episodes, in order."""
-        parts = [np.arange(self.starts[e], self.ends[e]) for e in episodes]
+        """The rows of some episodes whose images were drawn for them, in order."""
+        parts = [np.arange(self.starts[e], self.ends[e], self.drawn_every[e]) for e in episodes]
         return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
+
+    @property
+    def drawn(self) -> np.ndarray:
+        """`rows` of all episodes."""
+        return self.rows(self.episodes)
 
     def locate(self, row: int) -> str:
         """Where a row lies, in words."""
@@ -114,7 +122,16 @@ def open_table(task: Task, root: Path | str, registry: TaskRegistry, fps: int) -
         for a, b in zip(starts, ends, strict=True)
     )
     return EpisodeTable(
-        task, root, dataset, states, actions, to_unified(actions), starts, ends, hashes
+        task,
+        root,
+        dataset,
+        states,
+        actions,
+        to_unified(actions),
+        starts,
+        ends,
+        hashes,
+        _drawn_every(task, root, len(starts)),
     )
 
 
@@ -180,6 +197,18 @@ def _episode_bounds(task: Task, root: Path, dataset: LeRobotDataset) -> tuple[An
     if len(empty):
         raise DataError(f"{_name(task, root)}: episode {empty[0]} is empty; remove it")
     return starts, ends
+
+
+def _drawn_every(task: Task, root: Path, episodes: int) -> np.ndarray:
+    found = np.array([int(n.get(DRAWN_EVERY, 1)) for n in read_episodes(root)], dtype=np.int64)
+    if (found == 1).all():
+        return np.ones(episodes, dtype=np.int64)
+    if len(found) != episodes or (found < 1).any():
+        raise DataError(
+            f"{_name(task, root)} has {episodes} episodes, {EPISODES_FILE} says of "
+            f"{len(found)} at which frames their cameras drew: record or join it again"
+        )
+    return found
 
 
 def _check_finite(task: Task, root: Path, arrays: dict[str, np.ndarray], starts: Any) -> None:

@@ -16,7 +16,7 @@ from kuavo_eval.offline.episodes import Recording
 from kuavo_eval.offline.scores import weighed
 from kuavo_eval.offline.sources import open_source
 from kuavo_train.tasks import load_tasks
-from tests.train.recordings import record
+from tests.train.recordings import hold_images, record
 
 from .conftest import EPISODES, FRAMES
 from .known_policies import (
@@ -263,6 +263,13 @@ def _standing(tmp_path: Path) -> Path:
     """Sixteen numbers, but the sentence of another task."""
     sorting = TASKS["sorting"].instruction
     return record(TASKS["weighing"], tmp_path / "mislabelled", instruction=sorting)
+
+
+def test_images_that_were_held_between_frames_are_not_scored_on(recorded, tmp_path):
+    copy = shutil.copytree(recorded / "weighing", tmp_path / "copy")
+    hold_images(copy, [1] * (EPISODES - 1) + [4])
+    with pytest.raises(UserError, match="1 episodes.*for training alone"):
+        score([Oracle()], [Source("weighing", copy)], QUICK)
 
 
 def test_a_dataset_that_lacks_a_file_is_named(recorded, tmp_path):

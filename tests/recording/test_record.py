@@ -15,11 +15,13 @@ import pytest
 from kuavo_cli.errors import UserError
 from kuavo_deploy.robot import topics
 from kuavo_sim.recording import record as record_module
+from kuavo_sim.recording.episodes import EpisodeJob, record_one
 from kuavo_sim.recording.record import record
 from kuavo_sim.recording.sim_bag import BagOptions
 from kuavo_train.data.check.episodes import DatasetFiles, Episode
 from kuavo_train.data.conversion import convert
 from kuavo_train.data.decoding import decoded
+from kuavo_train.data.episode import EpisodeDataset, Frame
 from kuavo_train.data.metadata import read_episodes
 from kuavo_train.tasks import task_named
 
@@ -78,6 +80,37 @@ def test_seeds_differ_and_are_noted(reference: Path) -> None:
     assert not np.allclose(first.action, second.action)
     assert len({e.notes["sha256"] for e in (first, second, third)}) == 3
     assert first.state.shape == (6, 16) and first.action.shape == (6, 16)
+
+
+def test_cameras_that_draw_every_third_frame_hold_their_images_between(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded: list[list[Frame]] = []
+    add = EpisodeDataset.add
+
+    def kept(dataset: EpisodeDataset, frame: Frame) -> None:
+        recorded[-1].append(frame)
+        add(dataset, frame)
+
+    monkeypatch.setattr(EpisodeDataset, "add", kept)
+    for every in (1, 3):
+        recorded.append([])
+        job = EpisodeJob(tmp_path, str(every), "weighing", 5, SIZE, None, max_frames=8)
+        assert record_one(job._replace(draw_every=every)) == "success"
+    drawn, held = recorded
+    for index, (one, other) in enumerate(zip(drawn, held, strict=True)):
+        assert np.array_equal(one.state, other.state) and np.array_equal(one.action, other.action)
+        last = drawn[index - index % 3].images
+        assert all(np.array_equal(other.images[camera], last[camera]) for camera in last)
+    assert not np.array_equal(held[3].images["head_cam_h"], held[2].images["head_cam_h"])
+
+
+def test_how_often_the_cameras_drew_is_noted_of_each_episode(
+    reference: Path, tmp_path: Path
+) -> None:
+    record("weighing", 2, 5, tmp_path / "held", None, SIZE, 1, max_frames=6, draw_every=3)
+    assert [note["drawn_every"] for note in read_episodes(tmp_path / "held")] == [3, 3]
+    assert all("drawn_every" not in note for note in read_episodes(reference))
 
 
 def test_a_finished_recording_is_not_repeated_and_another_not_overwritten(reference: Path) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from lerobot.datasets.lerobot_dataset import LeRobotDataset
 
 from kuavo_deploy.robot import layout, topics
+from kuavo_train.data.metadata import DRAWN_EVERY, EPISODES_FILE, dump_episodes
 from kuavo_train.tasks import Task
 
 HEIGHT, WIDTH = 24, 32
@@ -76,4 +77,11 @@ def record(
             )
         dataset.save_episode()
     dataset.finalize()
+    return root
+
+
+def hold_images(root: Path, drawn_every: list[int]) -> Path:
+    """Note that the cameras drew at every nth frame of each episode, as a recording does."""
+    notes = [{"episode_index": i, DRAWN_EVERY: n} for i, n in enumerate(drawn_every)]
+    (root / EPISODES_FILE).write_text(dump_episodes(notes))
     return root

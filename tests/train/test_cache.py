@@ -24,7 +24,7 @@ from kuavo_train.policy.flow_loss import FlowLoss, counted_elements, draw
 from kuavo_train.policy.freezing import FreezingRule, apply_freezing
 
 from .conftest import STAGES, Curriculum
-from .recordings import record
+from .recordings import hold_images, record
 
 pytestmark = pytest.mark.xdist_group("train cache")  # they share a run
 
@@ -98,6 +98,25 @@ def test_half_precision_is_close(curriculum, plain):
     without = plain("freezing=expert_only")
     assert losses(curriculum) == pytest.approx(losses(without), rel=0.02)
     assert losses(curriculum) != losses(without)
+
+
+@pytest.fixture
+def held(tmp_path, recorded, tasks):
+    """A setting: task 1's cameras drew at every third frame, but for its first episode."""
+    root = tmp_path / "held"
+    hold_images(record(tasks["moving_grasp"], root / "moving_grasp", 8), [1] + [3] * 7)
+    for task in ("weighing", "placement", "sorting"):
+        (root / task).symlink_to(recorded / task)
+    return f"data.root='{root}/{{name}}'"
+
+
+@pytest.mark.parametrize("kind", ["frames", "prefix"])
+def test_of_held_images_nothing_is_kept(curriculum, plain, kind, held):
+    train(curriculum, kind, held)
+    without = plain(f"freezing={FREEZING[kind]}", held)
+    assert losses(curriculum) == pytest.approx(losses(without))
+    log = (curriculum.output / "training.log").read_text()
+    assert f"cache: {kind} of {10 + 7 * 4} frames, " in log
 
 
 def test_the_frozen_part_is_not_run_again(curriculum, monkeypatch):
@@ -222,13 +241,14 @@ def test_other_weights_or_recordings_are_another_cache(curriculum, recorded, tmp
     assert len(folders(folder) - second) == 1
 
 
-@pytest.fixture
-def grown(tmp_path, recorded, tasks):
+@pytest.fixture(params=[1, 3], ids=["every frame drawn", "every third"])
+def grown(request, tmp_path, recorded, tasks):
     """Settings for the recordings before and after two episodes of the first task were added."""
     settings = []
     for name, episodes in (("before", 8), ("after", 10)):
         root = tmp_path / name
-        record(tasks["moving_grasp"], root / "moving_grasp", episodes)
+        recording = record(tasks["moving_grasp"], root / "moving_grasp", episodes)
+        hold_images(recording, [request.param] * episodes)
         for task in ("weighing", "placement", "sorting"):
             (root / task).symlink_to(recorded / task)
         settings.append(f"data.root='{root}/{{name}}'")
