@@ -35,8 +35,8 @@ def open_dataset(task: Task, root: Path, registry: TaskRegistry) -> Recording:
     if (table.drawn_every > 1).any():
         raise UserError(
             f"dataset {root} holds its images between frames (--draw-every, "
-            f"{int((table.drawn_every > 1).sum())} episodes): it is for training alone; score on one "
-            "that was recorded without"
+            f"{int((table.drawn_every > 1).sum())} episodes): it is for training alone; score on "
+            "one that was recorded without"
         )
     episodes = []
     for index in table.episodes:

@@ -40,11 +40,11 @@ def recordings_hash(table: EpisodeTable) -> str:
                 found = file.stat()
                 name = file.relative_to(table.root).as_posix()
                 files.append((name, found.st_size, found.st_mtime_ns))
-    return combined(table.hashes, files)
+    return combined(table.hashes, table.drawn_every.tolist(), files)
 
 
 def episodes_of(table: EpisodeTable) -> dict[str, Bounds]:
-    """Content hash → its first drawn row's place among all drawn rows, and the place after its last."""
+    """Content hash → the place of its first drawn row among all drawn rows, and the one after."""
     ends = np.cumsum([len(table.rows([episode])) for episode in table.episodes])
     bounds = zip(np.concatenate([[0], ends[:-1]]), ends, strict=True)
     return {key: (int(a), int(b)) for key, (a, b) in zip(table.hashes, bounds, strict=True)}
