@@ -24,6 +24,7 @@ from kuavo_train.tasks import task_named
 CONTROL_HZ = 10
 _BASE_BOUND = 10.0
 _ARM_BOUND = np.pi
+_ARMS, _HANDS = np.array(layout.ARM_INDICES), np.array(layout.HAND_INDICES)
 
 
 class KuavoEnv(gym.Env[dict[str, np.ndarray], np.ndarray]):
@@ -117,12 +118,12 @@ class KuavoEnv(gym.Env[dict[str, np.ndarray], np.ndarray]):
                 sim.robot.walk_to(base.x, base.y, base.yaw)
             else:
                 sim.robot.stand()
+        change = action - start
         substeps = round(1.0 / (self.control_hz * sim.timestep))
         for i in range(1, substeps + 1):
-            sim.command = start + (action - start) * (i / substeps) if i < substeps else action
-            parts = layout.split(sim.command)
-            sim.robot.command_arms(parts.arms)
-            sim.robot.command_hands(parts.hands)
+            sim.command = start + change * (i / substeps) if i < substeps else action
+            sim.robot.command_arms(sim.command[_ARMS])
+            sim.robot.command_hands(sim.command[_HANDS])
             sim.step()
             for listener in self.on_substep:
                 listener(sim)

@@ -82,15 +82,16 @@ class GraspStabilizer:
                     del self._held[side]
             elif command >= self._last_command[side]:
                 # an opening hand still presses at first; it must not grasp again
-                self._try_grasp(side, command, float(self._robot.hand_closures[i]), now)
+                self._try_grasp(i, command, now)
             self._last_command[side] = command
 
-    def _try_grasp(self, side: str, command: float, closure: float, now: float) -> None:
-        if command < closure + 0.01:
-            return
+    def _try_grasp(self, hand: int, command: float, now: float) -> None:
+        side = SIDES[hand]
         for name in self._objects:
             since = self._touching_since.get((side, name))
             if since is not None and now - since >= HOLD_TIME:
+                if command < float(self._robot.hand_closures[hand]) + 0.01:
+                    return
                 self._make_weld(side, name)
                 self._held[side] = name
                 self._closure_at_grasp[side] = command
@@ -115,8 +116,7 @@ class GraspStabilizer:
     def _touched_by_both_pads(self) -> set[tuple[str, str]]:
         touched: dict[tuple[str, str], set[int]] = {}
         contacts = self._data.contact
-        pairs = contacts.geom[: self._data.ncon]
-        for a, b in pairs:
+        for a, b in contacts.geom[: self._data.ncon].tolist():
             for pad, other in ((a, b), (b, a)):
                 if pad in self._pads:
                     side, finger = self._pads[pad]

@@ -35,6 +35,7 @@ SWAY_TURN = 1.5
 """The torso turns this much with its sway [rad/m]."""
 SETTLE_TIME = 0.3
 """Back in stance this long after the last step [s]."""
+_STILL = np.zeros(3)
 STANDING_LEGS = (0.0, 0.0, -0.45, 0.85, -0.42, 0.0) * 2
 
 
@@ -63,6 +64,7 @@ class Robot:
         self._finger_act = _actuators(model, FINGER_JOINTS)
         self._head_act = _actuators(model, HEAD_JOINTS)
         self._base_act = _actuators(model, BASE_JOINTS)
+        self._arm_low, self._arm_high = model.actuator_ctrlrange[self._arm_act].T.copy()
         self._hand_target = np.zeros(2)
         self._hand_speed = np.full(2, HAND_SPEED)
         self._hand_reference = np.zeros(2)
@@ -88,14 +90,14 @@ class Robot:
         """Target of both arms, shape (14,) [rad]. Refused (False) while the base walks."""
         if self.walking:
             return False
-        low, high = self._model.actuator_ctrlrange[self._arm_act].T
-        self._data.ctrl[self._arm_act] = np.clip(positions, low, high)
+        within = np.minimum(np.maximum(positions, self._arm_low), self._arm_high)
+        self._data.ctrl[self._arm_act] = within
         return True
 
     def command_hands(self, closures: np.ndarray, speed: np.ndarray | float = HAND_SPEED) -> None:
         """Target of both hands, shape (2,), 0 open … 1 closed; speed in closures per second."""
-        self._hand_target = np.clip(np.asarray(closures, dtype=float), 0.0, 1.0)
-        self._hand_speed = np.broadcast_to(speed, 2).astype(float)
+        self._hand_target = np.minimum(np.maximum(closures, 0.0), 1.0)
+        self._hand_speed[:] = speed
 
     def command_head(self, yaw: float, pitch: float) -> None:
         """[rad]; pitch positive looks down."""
@@ -125,15 +127,12 @@ class Robot:
     def update(self) -> None:
         """Advance the references of hands and base by one physics step."""
         step = self._model.opt.timestep
-        change = np.clip(
-            self._hand_target - self._hand_reference,
-            -self._hand_speed * step,
-            self._hand_speed * step,
-        )
+        most = self._hand_speed * step
+        change = np.minimum(np.maximum(self._hand_target - self._hand_reference, -most), most)
         self._hand_reference = self._hand_reference + change
         # a little beyond closed, so that a closed claw presses instead of just touching
         opening = FINGER_STROKE * (1 - self._hand_reference) - 0.004 * self._hand_reference
-        self._data.ctrl[self._finger_act] = np.repeat(opening, 2)
+        self._data.ctrl[self._finger_act] = opening.repeat(2)
         if self._walk_target is not None:
             self._walk(step)
         self._data.ctrl[self._base_act] = self._walk_reference + self._sway(step)
@@ -160,13 +159,13 @@ class Robot:
 
     def _sway(self, step: float) -> np.ndarray:
         """Deviation of the torso from the walk's straight line: x, y [m], yaw [rad]."""
+        if not self._walk_velocity.any():
+            self._gait_phase = 0.0
+            return _STILL
         pace = math.hypot(
             float(np.linalg.norm(self._walk_velocity[:2])) / WALK_SPEED,
             self._walk_velocity[2] / TURN_SPEED,
         )
-        if pace == 0.0:
-            self._gait_phase = 0.0
-            return np.zeros(3)
         self._gait_phase += math.tau * step / STRIDE_TIME
         aside = self.gait_sway * min(1.0, pace) * math.sin(self._gait_phase)
         yaw = self._walk_reference[2]

@@ -22,6 +22,8 @@ TRAY_LENGTH = 0.2
 _TRAY_FLOOR = 0.68
 _MARK_PITCH = 0.14
 _MARK_CLEARANCE = 0.012
+_MARKED = BELT_START - BELT_END - 2 * _MARK_CLEARANCE
+"""The marks go round on this length [m]."""
 _HEAVY = 300.0
 
 
@@ -84,6 +86,8 @@ class Belt:
         self._q, self._v = int(joint.qposadr[0]), int(joint.dofadr[0])
         names = [sim.model.geom(i).name for i in range(sim.model.ngeom)]
         self._mark_ids = np.array([i for i, n in enumerate(names) if n.startswith("belt_mark_")])
+        count = len(self._mark_ids)
+        self._marks = np.arange(count) / count * _MARKED
         self._place_marks(sim)
 
     def update(self, sim: Simulation) -> None:
@@ -94,10 +98,8 @@ class Belt:
 
     def _place_marks(self, sim: Simulation) -> None:
         # the marks go round the belt; only their pictures move, what carries is the friction
-        span = BELT_START - BELT_END - 2 * _MARK_CLEARANCE
-        count = len(self._mark_ids)
-        along = np.arange(count) / count * span + self.speed * sim.time
-        sim.model.geom_pos[self._mark_ids, 1] = BELT_START - _MARK_CLEARANCE - along % span
+        along = (self._marks + self.speed * sim.time) % _MARKED
+        sim.model.geom_pos[self._mark_ids, 1] = BELT_START - _MARK_CLEARANCE - along
 
 
 def _tunnel(spec: mujoco.MjSpec) -> None:

@@ -97,6 +97,8 @@ class ConveyorScene(Scene):
         self.belt.start(sim)
         self.scale.start(sim)
         bodies = sim.model.geom_bodyid
+        first = int(sim.model.joint(PARCEL).dofadr[0])
+        self._velocity = slice(first, first + 3)
         # of each geom, is it a part of the body?
         self._parts = {
             name: bodies == sim.model.body(name).id for name in (PARCEL, *SUPPORTS, "scale")
@@ -129,8 +131,7 @@ class ConveyorScene(Scene):
 
     def speed(self, sim: Simulation) -> float:
         """The parcel's speed in the world [m/s]."""
-        joint = sim.model.joint(PARCEL).dofadr[0]
-        return float(np.linalg.norm(sim.data.qvel[joint : joint + 3]))
+        return float(np.linalg.norm(sim.data.qvel[self._velocity]))
 
     def held(self, sim: Simulation) -> bool:
         """Does a hand hold the parcel?"""
@@ -151,10 +152,19 @@ class ConveyorScene(Scene):
         x, y, _ = self.position(sim)
         return abs(x - BELT_X) < HALF_WIDTH and BELT_END < y < BELT_START
 
+    def at_rest(self, sim: Simulation) -> bool:
+        """Does the parcel lie still now, untouched by the robot?"""
+        return self.speed(sim) < _AT_REST and not self.in_hand(sim)
+
     def rests_on(self, sim: Simulation, body: str) -> bool:
-        """Does the parcel lie still on `body` now, untouched by the robot?"""
-        still = self.speed(sim) < _AT_REST
-        return still and not self.in_hand(sim) and self.touches(sim, body)
+        """Is it at rest, on `body`?"""
+        return self.at_rest(sim) and self.touches(sim, body)
+
+    def support(self, sim: Simulation) -> str | None:
+        """What it is at rest on."""
+        if not self.at_rest(sim):
+            return None
+        return next((body for body in SUPPORTS if self.touches(sim, body)), None)
 
     def reach_of_parcel(self, sim: Simulation) -> np.ndarray:
         """Half extents (2,) of the parcel along the world's x and y [m]."""
@@ -189,7 +199,7 @@ class ConveyorRubric(Rubric):
 
     def update(self, sim: Simulation) -> None:
         """Follow what the parcel lies on, then judge."""
-        support = next((body for body in SUPPORTS if self.scene.rests_on(sim, body)), None)
+        support = self.scene.support(sim)
         if support != self._support:
             self._support, self._since = support, sim.time
         super().update(sim)
