@@ -87,7 +87,7 @@ class Belt:
         names = [sim.model.geom(i).name for i in range(sim.model.ngeom)]
         self._mark_ids = np.array([i for i, n in enumerate(names) if n.startswith("belt_mark_")])
         count = len(self._mark_ids)
-        self._marks = np.arange(count) / count * _MARKED
+        self._mark_starts = np.arange(count) / count * _MARKED
         self._place_marks(sim)
 
     def update(self, sim: Simulation) -> None:
@@ -98,7 +98,7 @@ class Belt:
 
     def _place_marks(self, sim: Simulation) -> None:
         # the marks go round the belt; only their pictures move, what carries is the friction
-        along = (self._marks + self.speed * sim.time) % _MARKED
+        along = (self._mark_starts + self.speed * sim.time) % _MARKED
         sim.model.geom_pos[self._mark_ids, 1] = BELT_START - _MARK_CLEARANCE - along
 
 
