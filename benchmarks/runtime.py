@@ -107,7 +107,7 @@ def recorded(seconds: float, every: tuple[float, float]) -> Run:
             witness, ears = Witness(), _Ears()
             island.start(
                 "roslaunch", "kuavo_deploy", "sim.launch", "task:=weighing", "width:=160",
-                "height:=120", f"sensors_hz:={SENSORS}",
+                "height:=120", "shadows:=false", f"sensors_hz:={SENSORS}",
             )  # fmt: skip
             island.start(
                 "roslaunch", "kuavo_deploy", "executor.launch", "auto_enable:=true",

@@ -64,7 +64,7 @@ class Robot:
         self._finger_act = _actuators(model, FINGER_JOINTS)
         self._head_act = _actuators(model, HEAD_JOINTS)
         self._base_act = _actuators(model, BASE_JOINTS)
-        self._arm_low, self._arm_high = model.actuator_ctrlrange[self._arm_act].T.copy()
+        self._ranges = model.actuator_ctrlrange
         self._hand_target = np.zeros(2)
         self._hand_speed = np.full(2, HAND_SPEED)
         self._hand_reference = np.zeros(2)
@@ -90,8 +90,8 @@ class Robot:
         """Target of both arms, shape (14,) [rad]. Refused (False) while the base walks."""
         if self.walking:
             return False
-        within = np.minimum(np.maximum(positions, self._arm_low), self._arm_high)
-        self._data.ctrl[self._arm_act] = within
+        low, high = self._ranges[self._arm_act].T
+        self._data.ctrl[self._arm_act] = np.minimum(np.maximum(positions, low), high)
         return True
 
     def command_hands(self, closures: np.ndarray, speed: np.ndarray | float = HAND_SPEED) -> None:

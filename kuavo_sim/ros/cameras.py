@@ -26,13 +26,14 @@ DEPTH_OF = dict(zip(topics.DEPTH_TOPICS, topics.CAMERAS, strict=True))
 
 @dataclass(frozen=True)
 class CameraOptions:
-    """What is rendered. width, height [px]; quality of the JPEGs 1…100."""
+    """What is rendered. width, height [px]; quality of the JPEGs 1…100; shadows or none."""
 
     width: int = 640
     height: int = 480
     quality: int = 90
     depth: bool = False
     overview: bool = False
+    shadows: bool = True
 
     @property
     def colour(self) -> tuple[str, ...]:
@@ -151,7 +152,7 @@ class Cameras:
         if self._view is None or model is not self._model:
             if self._view is not None:
                 self._view.close()
-            self._view, self._model = View(model), model
+            self._view, self._model = View(model, self._options.shadows), model
         return self._view
 
 

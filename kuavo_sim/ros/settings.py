@@ -24,7 +24,7 @@ class Settings:
     viewer: a window. expert: the task's expert drives the robot, through the topics.
     end_effector: lejuclaw, qiangnao or rq2f85. claw_closed_at: 100 or 0. robot_version: e.g. 45.
     wait_for_images: physics waits for the cameras; needs `clock`.
-    width, height [px], camera_hz, depth, overview, jpeg_quality: of the images.
+    width, height [px], camera_hz, depth, overview, shadows, jpeg_quality: of the images.
     sensors_hz: /sensors_data_raw and /joint_cmd; state_hz: odometry and hands.
     velocity_timeout: a /cmd_vel ends without renewal [s]. obey_operator: follow pause and stop.
     """
@@ -43,6 +43,7 @@ class Settings:
     camera_hz: float = 10.0
     depth: bool = False
     overview: bool = False
+    shadows: bool = True
     wait_for_images: bool = False
     jpeg_quality: int = 90
     sensors_hz: float = 500.0
@@ -85,7 +86,9 @@ class Settings:
     @property
     def cameras(self) -> CameraOptions:
         """What is rendered."""
-        return CameraOptions(self.width, self.height, self.jpeg_quality, self.depth, self.overview)
+        return CameraOptions(
+            self.width, self.height, self.jpeg_quality, self.depth, self.overview, self.shadows
+        )
 
     def _check(self) -> None:
         _ = self.the_task, self.effector, self.limits

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from kuavo_deploy.robot import topics
+from kuavo_deploy.robot.end_effectors import get_end_effector
+from kuavo_deploy.robot.version import load_limits
 from kuavo_sim.robot import TURN_SPEED, WALK_SPEED
 from kuavo_sim.ros.world import World
+from kuavo_train.tasks.registry import configs_root
 
 # elbows more bent than at the start of the scene: clear of all furniture
 LIFTED = np.where(np.arange(14) % 7 == 3, -0.35, 0.0)
@@ -55,6 +60,16 @@ def test_commands_beyond_a_joints_limit_stop_at_it(world: World) -> None:
     assert arms(world, too_far) is None
     run(world, 2.0)
     assert world.sim.robot.arm_positions[3] == pytest.approx(0.0, abs=0.02)
+
+
+def test_the_limits_are_those_of_the_robots_version(world: World) -> None:
+    upper = world.sim.scene.start_arms + 0.1
+    limits = load_limits(45, configs_root() / "robot")
+    world = World("weighing", 3, get_end_effector("lejuclaw"), replace(limits, upper=upper))
+    external(world)
+    assert arms(world, np.rad2deg(world.sim.scene.start_arms + 0.2)) is None
+    run(world, 0.1)
+    assert world.sim.robot.arm_command == pytest.approx(upper)
 
 
 def test_walking_is_finite_and_refuses_arms_until_it_stands(world: World) -> None:

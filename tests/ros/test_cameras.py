@@ -52,6 +52,17 @@ def test_images_are_those_of_the_simulation(world: World) -> None:
     assert np.abs(difference).mean() < 3
 
 
+def test_shadows_may_be_left_out(world: World) -> None:
+    bright = {}
+    for shadows in (True, False):
+        shutter = Shutter()
+        shutter.expose(world.sim, 1)
+        options = CameraOptions(width=64, height=48, quality=100, shadows=shadows)
+        jpeg = take_pictures(shutter, options)["head_cam_h"]
+        bright[shadows] = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR).astype(int)
+    assert (bright[False] - bright[True] > 20).mean() > 0.01
+
+
 def test_nobody_looking_means_no_rendering(world: World) -> None:
     shutter = Shutter()
     shutter.expose(world.sim, 1)
