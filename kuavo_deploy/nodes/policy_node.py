@@ -271,7 +271,7 @@ def main() -> int:
         rospy.loginfo(f"loading {checkpoint}")
         policy = TrainedPolicy(
             checkpoint, rospy.get_param("~device", "auto"), settings.dtype,
-            settings.engine, settings.threads, graphs=True,
+            settings.engine, settings.threads, graphs=True, noise=settings.noise,
         )  # fmt: skip
         policy.warm_up()
         rospy.loginfo(f"loaded on {policy.device}, cameras {', '.join(policy.cameras)}")

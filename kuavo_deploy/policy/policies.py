@@ -46,6 +46,8 @@ class TrainedPolicy:
         engine: fast, or stock (lerobot's own sampler, to compare).
         threads: of its arithmetic in this process; 0: all cores but one; None: as it is.
         graphs: record graphs on a CPU too: for a robot, see `warm_up`.
+        noise: share of the random draw that a chunk starts from: 1 as in training, which gives one
+            of the motions that demonstrations suggest, their doubts included; 0 the middle of them.
 
     Attributes:
         device: where it runs.
@@ -59,6 +61,7 @@ class TrainedPolicy:
         engine: str = "fast",
         threads: int | None = None,
         graphs: bool = False,
+        noise: float = 1.0,
     ) -> None:
         # torch and lerobot take seconds to import: only whoever loads a policy pays for them
         import torch
@@ -77,10 +80,11 @@ class TrainedPolicy:
         self.instructions: dict[str, str] | None = self._wrapper.instructions
         self.device = str(self._wrapper.device)
         self.chunk_size = self._wrapper.chunk_size
+        self._noise = noise
 
     def plan(self, observation: Mapping[str, Any], sampling: Mapping[str, Any]) -> np.ndarray:
         """See `ChunkPolicy`."""
-        chunk = self._wrapper.predict_action_chunk(observation, **sampling)
+        chunk = self._wrapper.predict_action_chunk(observation, **self._start(), **sampling)
         actions: np.ndarray = chunk.double().numpy()
         return actions
 
@@ -90,8 +94,16 @@ class TrainedPolicy:
 
     def act(self, state: np.ndarray, sampling: Mapping[str, Any]) -> np.ndarray:
         """See `SeesFirst`."""
-        actions: np.ndarray = self._wrapper.act(state, **sampling).double().numpy()
+        actions: np.ndarray = self._wrapper.act(state, **self._start(), **sampling).double().numpy()
         return actions
+
+    def _start(self) -> dict[str, Any]:
+        """What sampling begins with, where it is not the engine's own draw."""
+        if self._noise == 1.0:
+            return {}
+        import torch
+
+        return {"noise": self._noise * torch.randn(self._wrapper.noise_shape)}
 
     def warm_up(self) -> None:
         """Plan once for every instruction that it knows, so that no chunk on the robot is a first.

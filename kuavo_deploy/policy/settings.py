@@ -22,11 +22,12 @@ ENGINES = ("fast", "stock")
 class PolicySettings:
     """See the file's comments and the two dataclasses inside.
 
-    threads: of the policy's arithmetic; 0: all cores but one.
+    noise: see `TrainedPolicy`. threads: of the policy's arithmetic; 0: all cores but one.
     """
 
     instructions: str = Mode.KNOWN.value
     continuation: str = "rtc"
+    noise: float = 0.0
     dtype: str = "float32"
     engine: str = "fast"
     threads: int = 0
@@ -37,6 +38,8 @@ class PolicySettings:
         """Raise ValueError for a choice that does not exist."""
         if type(self.threads) is not int or self.threads < 0:
             raise ValueError(f"threads is {self.threads!r}: a count, or 0 for all cores but one")
+        if type(self.noise) not in (int, float) or not 0 <= self.noise <= 1:
+            raise ValueError(f"noise is {self.noise!r}: a share, 0…1")
         choices = {
             "instructions": [mode.value for mode in Mode],
             "continuation": list(CONTINUATIONS),
@@ -60,7 +63,7 @@ def load_policy_settings(file: Path, **changes: Any) -> PolicySettings:
     content.update(changes)
     planner = {name: content.pop(name) for name in _names(PlannerSettings) if name in content}
     observations = content.pop("observations", {})
-    known = {"instructions", "continuation", "dtype", "engine", "threads"}
+    known = {"instructions", "continuation", "noise", "dtype", "engine", "threads"}
     _refuse_unknown(file, content, known | _names(PlannerSettings) | {"observations"})
     _refuse_unknown(file, observations, _names(ObservationSettings))
     for name, value in {**planner, **_numbers(observations)}.items():

@@ -17,7 +17,9 @@ os.environ.setdefault("MUJOCO_GL", "egl")
 
 app = typer.Typer()
 CORES = os.cpu_count() or 1
-_NOT_THROUGH_NODES = ("stand_in", "switch", "latency", "continuation", "videos", "workers")
+_NOT_THROUGH_NODES = (
+    "stand_in", "switch", "latency", "continuation", "noise", "videos", "workers"
+)  # fmt: skip
 
 
 @app.command()
@@ -43,6 +45,9 @@ def sim(
         typer.Option(help="Begin with another task's instruction, switch after so many seconds."),
     ] = None,
     continuation: Annotated[str, typer.Option(help="rtc or blend.")] = "rtc",
+    noise: Annotated[
+        float, typer.Option(help="Share of the random draw that a chunk starts from, 0…1.")
+    ] = 0.0,
     height: Annotated[int, typer.Option(min=32, help="Of the cameras' images [px].")] = 480,
     width: Annotated[int, typer.Option(min=32, help="Of the cameras' images [px].")] = 640,
     time_limit: Annotated[
@@ -90,6 +95,7 @@ def sim(
     settings = SimulationSettings(
         latency=latency,
         continuation=continuation,
+        noise=noise,
         image_size=(height, width),
         switch_at=switch,
         time_limit=time_limit,

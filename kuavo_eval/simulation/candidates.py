@@ -71,7 +71,9 @@ def _candidate(label: str, what: Path | str) -> Candidate:
 
 
 @lru_cache(maxsize=2)
-def trained_policy(checkpoint: Path, device: str, dtype: str, threads: int) -> ChunkPolicy:
+def trained_policy(
+    checkpoint: Path, device: str, dtype: str, threads: int, noise: float
+) -> ChunkPolicy:
     """A checkpoint, loaded once per process.
 
     Raises:
@@ -80,4 +82,4 @@ def trained_policy(checkpoint: Path, device: str, dtype: str, threads: int) -> C
     import torch
 
     torch.set_num_threads(threads)
-    return TrainedPolicy(checkpoint, device, dtype)
+    return TrainedPolicy(checkpoint, device, dtype, noise=noise)

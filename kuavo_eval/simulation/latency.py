@@ -38,7 +38,7 @@ def measured_latency(
     if candidate.checkpoint is None:
         return 0.0
     policy = trained_policy(
-        candidate.checkpoint, settings.device, settings.dtype, os.cpu_count() or 1
+        candidate.checkpoint, settings.device, settings.dtype, os.cpu_count() or 1, settings.noise
     )
     jpeg = encode_jpeg(np.full((*settings.image_size, 3), 127, np.uint8), JPEG_QUALITY)
     state = np.zeros(layout.STATE_DIM, np.float32)

@@ -70,6 +70,7 @@ class PolicyLeads(NamedTuple):
             "longest": self.longest,
             "patience": self.patience,
             "continuation": self.settings.continuation,
+            "noise": self.settings.noise,
             "interval": self.settings.interval,
             "image_size": list(self.settings.image_size),
         }

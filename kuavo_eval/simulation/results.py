@@ -61,6 +61,7 @@ def _conditions(about: dict[str, Any]) -> list[dict[str, Any]]:
             else {"value": settings["time_limit"], "unit": "s"},
         },
         {"what": "how chunks continue each other", "value": settings["continuation"]},
+        {"what": "noise that chunks start from", "value": settings["noise"]},
         {"what": "camera images", "value": f"{width} × {height} px, JPEG"},
     ]  # fmt: skip
     if settings["switch_at"] is not None:

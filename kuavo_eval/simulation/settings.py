@@ -15,16 +15,18 @@ class SimulationSettings:
     latency: from an observation to its plan [s], in simulated time; None: what inference takes
     on this machine, measured before the first trial. interval: between the starts of two
     inferences, at least [s]. continuation: how chunks follow each other, see
-    `kuavo_deploy.policy.continuation`. image_size: height and width of the cameras' images [px],
-    coded as JPEG like the robot's. switch_at: begin with another task's instruction, and say the
-    trial's own after so many seconds; None: no switch. time_limit: of a trial [s]; None: the
-    scene's. device, dtype: of the policy. robot_version: whose limits the executor keeps.
-    workers: processes. videos: films of the first failures, per checkpoint and task.
+    `kuavo_deploy.policy.continuation`. noise: see `TrainedPolicy`. image_size: height and width of
+    the cameras' images [px], coded as JPEG like the robot's. switch_at: begin with another task's
+    instruction, and say the trial's own after so many seconds; None: no switch. time_limit: of a
+    trial [s]; None: the scene's. device, dtype: of the policy. robot_version: whose limits the
+    executor keeps. workers: processes. videos: films of the first failures, per checkpoint and
+    task.
     """
 
     latency: float | None = None
     interval: float = 0.5
     continuation: str = "rtc"
+    noise: float = 0.0
     image_size: tuple[int, int] = (480, 640)
     switch_at: float | None = None
     time_limit: float | None = None
@@ -47,6 +49,8 @@ class SimulationSettings:
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
                 raise UserError(f"{name} is {low:g}…{high:g} s, not {value!r}")
+        if not 0 <= self.noise <= 1:
+            raise UserError(f"noise is a share, 0…1, not {self.noise!r}")
         if min(self.image_size) < 32 or self.workers < 1 or self.videos < 0:
             raise UserError(
                 "images have at least 32 × 32 pixels, workers are at least 1, videos at least 0"

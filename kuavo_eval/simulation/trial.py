@@ -101,8 +101,9 @@ def make_driver(job: TrialJob, sim: Simulation) -> Driver:
         import torch
 
         policy = trained_policy(
-            candidate.checkpoint, job.settings.device, job.settings.dtype, job.threads
-        )
+            candidate.checkpoint, job.settings.device, job.settings.dtype, job.threads,
+            job.settings.noise,
+        )  # fmt: skip
         # the same noise for every candidate in the same scene, and for a film of it
         torch.manual_seed(job.seed)
     return RobotDriver(sim, policy, job.latency, job.settings)

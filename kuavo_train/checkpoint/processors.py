@@ -8,7 +8,6 @@ from typing import Any
 from lerobot.policies.smolvla.processor_smolvla import make_smolvla_pre_post_processors
 from torch import Tensor
 
-from kuavo_deploy.robot.layout import STATE_DIM
 from kuavo_deploy.robot.topics import ACTION_FEATURE, STATE_FEATURE
 from kuavo_train.policy.normalization import Statistics, check
 from kuavo_train.policy.relative import to_absolute, to_relative
@@ -25,14 +24,16 @@ class Preprocessor:
     def __init__(self, pipeline: Any, statistics: Statistics) -> None:
         self.pipeline = pipeline
         self.steps = pipeline.steps
-        self._relative = statistics.relative
-        self._scale = statistics.tensors()[ACTION_FEATURE]["std"][:STATE_DIM]
+        self._relative, self._growth = statistics.relative, statistics.growth
+        self._actions = statistics.tensors()[ACTION_FEATURE]
 
     def __call__(self, raw: Mapping[str, Any]) -> dict[str, Any]:
         """Keys and values as a dataset or a robot gives them, with a batch dimension."""
         batch = dict(raw)
         if self._relative and ACTION_FEATURE in batch:
-            batch[ACTION_FEATURE] = to_relative(batch[ACTION_FEATURE], batch[STATE_FEATURE])
+            batch[ACTION_FEATURE] = to_relative(
+                batch[ACTION_FEATURE], batch[STATE_FEATURE], self._growth
+            )
         prepared: dict[str, Any] = self.pipeline(batch)
         return prepared
 
@@ -48,7 +49,9 @@ class Preprocessor:
         """
         if not self._relative:
             return actions
-        return to_relative(actions.expand(len(states), -1, -1), states / self._scale)
+        mean, std = (self._actions[name].to(actions) for name in ("mean", "std"))
+        absolute = actions.expand(len(states), -1, -1) * std + mean
+        return (to_relative(absolute, states, self._growth) - mean) / std
 
 
 class Postprocessor:
@@ -56,12 +59,12 @@ class Postprocessor:
 
     def __init__(self, pipeline: Any, statistics: Statistics) -> None:
         self.pipeline = pipeline
-        self._relative = statistics.relative
+        self._relative, self._growth = statistics.relative, statistics.growth
 
     def __call__(self, chunk: Tensor, states: Tensor) -> Tensor:
         """Chunks (…, T, 20) that were planned at states (…, 16) in robot units."""
         actions: Tensor = self.pipeline(chunk)
-        return to_absolute(actions, states.cpu()) if self._relative else actions
+        return to_absolute(actions, states.cpu(), self._growth) if self._relative else actions
 
 
 def make_processors(config: Any, statistics: Statistics) -> tuple[Preprocessor, Postprocessor]:

@@ -36,7 +36,7 @@ from kuavo_deploy.robot.topics import ACTION_FEATURE, STATE_FEATURE
 from kuavo_deploy.robot.version import RobotLimits
 from kuavo_train.errors import CheckpointError, DataError
 from kuavo_train.policy.action_space import STATE_DIM, UNIFIED_DIM
-from kuavo_train.policy.relative import to_relative
+from kuavo_train.policy.relative import growth_of, to_relative
 
 FILE = "normalization.json"
 ARM_FLOOR, HAND_FLOOR, BASE_FLOOR = 0.1, 0.25, 0.25
@@ -47,7 +47,7 @@ _DIMS = {STATE_FEATURE: STATE_DIM, ACTION_FEATURE: UNIFIED_DIM}
 class TaskVectors:
     """What one task contributes: its training frames.
 
-    states: (N, 16). actions: (M, 20), completed; measured as the policy shall give them.
+    states: (N, 16). actions: completed; (M, 20), or relative chunks with a growth of 1, (N, T, 20).
     """
 
     states: np.ndarray
@@ -57,7 +57,7 @@ class TaskVectors:
 def relative_vectors(states: np.ndarray, chunks: np.ndarray) -> TaskVectors:
     """States (N, 16) and the chunks planned at them, (N, T, 20), for relative actions."""
     relative = to_relative(torch.from_numpy(chunks), torch.from_numpy(states))
-    return TaskVectors(states, relative.flatten(0, 1).numpy())
+    return TaskVectors(states, relative.numpy())
 
 
 @dataclass(frozen=True)
@@ -66,12 +66,13 @@ class Statistics:
 
     values: {"observation.state": {"mean": (16,), "std": (16,)}, "action": {… (20,)}}.
     source: one sentence. relative: the arms' actions are measured from the joint state that a chunk
-    is planned at (see `kuavo_train.policy.relative`).
+    is planned at (see `kuavo_train.policy.relative`). growth: of their steps, shape (T,); None: 1.
     """
 
     values: Mapping[str, Mapping[str, np.ndarray]]
     source: str
     relative: bool = False
+    growth: np.ndarray | None = None
 
     @property
     def hash(self) -> str:
@@ -82,6 +83,8 @@ class Statistics:
                 array = np.ascontiguousarray(self.values[feature][name], dtype="<f4")
                 digest.update(f"{feature}.{name}{array.shape}".encode())
                 digest.update(array.tobytes())
+        if self.growth is not None:
+            digest.update(b"growth" + np.ascontiguousarray(self.growth, dtype="<f4").tobytes())
         return digest.hexdigest()
 
     def tensors(self) -> dict[str, dict[str, Tensor]]:
@@ -101,6 +104,7 @@ class Statistics:
             "hash": self.hash,
             "source": self.source,
             "relative": self.relative,
+            **({} if self.growth is None else {"growth": [float(x) for x in self.growth]}),
             "values": values,
         }
         return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
@@ -121,11 +125,14 @@ class Statistics:
                 }
                 for feature in _DIMS
             }
+            growth = np.asarray(content["growth"], np.float32) if "growth" in content else None
         except FileNotFoundError:
             raise CheckpointError(f"normalization statistics missing: no {file}") from None
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"{file} holds no normalization statistics: {error!r}") from error
-        statistics = cls(values, content.get("source", ""), content.get("relative", False) is True)
+        statistics = cls(
+            values, content.get("source", ""), content.get("relative", False) is True, growth
+        )
         check(statistics, str(file))
         if statistics.hash != content.get("hash"):
             raise CheckpointError(f"{file} was altered: its numbers don't match its hash")
@@ -145,6 +152,9 @@ def check(statistics: Statistics, where: str) -> None:
                 )
             if not np.isfinite(array).all() or (name == "std" and not (array > 0).all()):
                 raise CheckpointError(f"{where}: {name} of {feature} is not usable: {array}")
+    growth = statistics.growth
+    if growth is not None and (growth.ndim != 1 or not ((growth > 0) & (growth < np.inf)).all()):
+        raise CheckpointError(f"{where}: the growth of relative actions is not usable: {growth}")
 
 
 def from_data(vectors: Mapping[str, TaskVectors], relative: bool = False) -> Statistics:
@@ -157,11 +167,15 @@ def from_data(vectors: Mapping[str, TaskVectors], relative: bool = False) -> Sta
     if not vectors:
         raise DataError("no task to compute normalization statistics from")
     state = _pooled([v.states for v in vectors.values()], STATE_DIM)
-    action = _pooled([v.actions for v in vectors.values()], UNIFIED_DIM)
+    actions = [v.actions for v in vectors.values()]
+    growth = growth_of(actions) if relative else None
+    if growth is not None:
+        actions = [_grown(chunks, growth) for chunks in actions]
     return Statistics(
-        {STATE_FEATURE: state, ACTION_FEATURE: action},
+        {STATE_FEATURE: state, ACTION_FEATURE: _pooled(actions, UNIFIED_DIM)},
         f"training episodes of {', '.join(vectors)}, each task weighing the same",
         relative,
+        growth,
     )
 
 
@@ -183,6 +197,12 @@ def from_limits(limits: RobotLimits, workspace: float) -> Statistics:
         for feature, dim in _DIMS.items()
     }
     return Statistics(values, "the robot's joint limits (uniform), no data")
+
+
+def _grown(chunks: np.ndarray, growth: np.ndarray) -> np.ndarray:
+    """Relative chunks (N, T, 20) with a growth of 1 → the vectors (N·T, 20) with this one."""
+    origin = torch.zeros(len(chunks), STATE_DIM)
+    return to_relative(torch.from_numpy(chunks), origin, growth).flatten(0, 1).numpy()
 
 
 def _pooled(arrays: Iterable[np.ndarray], dim: int) -> dict[str, np.ndarray]:

@@ -101,6 +101,8 @@ def test_the_policy_s_settings_that_ship_load_and_wrong_ones_are_named(
         ("dtype: float16", "choose from float32, bfloat16, int8"),
         ("intervall: 1", "unknown intervall"),
         ("interval: 0", "interval must be in"),
+        ("noise: 1.5", "noise is 1.5: a share"),
+        ("noise: true", "noise is True: a share"),
         ("observations: {max_age: {hands: -1}}", "max_age of hands must be in"),
         ("observations: {age: 1}", "unknown age"),
     ):

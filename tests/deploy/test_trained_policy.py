@@ -55,6 +55,28 @@ def test_two_halves_are_the_whole(checkpoint: Path, engine: str) -> None:
     assert np.abs(whole[0] - whole[1]).max() > 1e-4, "the text counts"
 
 
+@pytest.mark.parametrize("engine", ["fast", "stock"])
+def test_a_chunk_starts_from_the_share_of_noise_that_is_wanted(
+    checkpoint: Path, engine: str
+) -> None:
+    """0: always the same chunk, that of no noise; in between, a share of the draw."""
+    seen = observation()
+    images = {name: value for name, value in seen.items() if name != "observation.state"}
+    whole = TrainedPolicy(checkpoint, "cpu", engine=engine)
+    for share in (0.0, 0.5):
+        policy = TrainedPolicy(checkpoint, "cpu", engine=engine, noise=share)
+        torch.manual_seed(0)
+        chunk = policy.plan(seen, {})
+        torch.manual_seed(0)
+        expected = whole.plan(seen, {"noise": share * torch.randn(1, CHUNK, 32)})
+        assert np.array_equal(chunk, expected)
+        policy.see(images)
+        torch.manual_seed(0)
+        assert np.abs(policy.act(seen["observation.state"], {}) - chunk).max() < 1e-6
+        torch.manual_seed(1)
+        assert np.array_equal(policy.plan(seen, {}), chunk) == (share == 0.0)
+
+
 def test_a_flipped_byte_in_a_checkpoint_is_refused(tmp_path: Path) -> None:
     folder = write_tiny_checkpoint(tmp_path / "best", MIDDLE)
     weights = folder / "model.safetensors"

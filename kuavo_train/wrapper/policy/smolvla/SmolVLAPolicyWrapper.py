@@ -135,6 +135,11 @@ class SmolVLAPolicyWrapper:
         return int(self.policy.config.chunk_size)
 
     @property
+    def noise_shape(self) -> tuple[int, int, int]:
+        """Of what one chunk's sampling starts from: (1, T, 32)."""
+        return 1, self.chunk_size, int(self.policy.config.max_action_dim)
+
+    @property
     def n_action_steps(self) -> int:
         """Steps of a chunk that `select_action` executes before it plans again."""
         return int(self.policy.config.n_action_steps)
@@ -239,6 +244,8 @@ class SmolVLAPolicyWrapper:
         remainder = self._remainder(
             states, prev_chunk_left_over, inference_delay, execution_horizon
         )
+        if noise is not None:
+            noise = noise.to(self.device)
         return self.postprocess(self._sampler.act(tensor, noise, remainder), states)[0]
 
     @property
