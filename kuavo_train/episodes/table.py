@@ -200,7 +200,10 @@ def _episode_bounds(task: Task, root: Path, dataset: LeRobotDataset) -> tuple[An
 
 
 def _drawn_every(task: Task, root: Path, episodes: int) -> np.ndarray:
-    found = np.array([int(n.get(DRAWN_EVERY, 1)) for n in read_episodes(root)], dtype=np.int64)
+    try:
+        found = np.array([int(n.get(DRAWN_EVERY, 1)) for n in read_episodes(root)], dtype=np.int64)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise DataError(f"{_name(task, root)}: {EPISODES_FILE} is damaged: {error}") from error
     if (found == 1).all():
         return np.ones(episodes, dtype=np.int64)
     if len(found) != episodes or (found < 1).any():

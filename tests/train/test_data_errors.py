@@ -10,10 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from kuavo_train.data.metadata import EPISODES_FILE
 from kuavo_train.episodes.table import CAMERA_FEATURES, open_table
 from kuavo_train.errors import DataError
 
-from .recordings import record
+from .recordings import hold_images, record
 
 
 @pytest.fixture
@@ -50,6 +51,30 @@ def test_wrong_camera_set_is_named(tasks, weighing, tmp_path):
 )
 def test_wrong_dimensions_or_rate(tasks, weighing, tmp_path, options, message):
     record(weighing, tmp_path / "d", 2, **options)
+    with pytest.raises(DataError, match=message):
+        opened(tasks, tmp_path / "d")
+
+
+def test_chunks_begin_where_the_cameras_drew(tasks, weighing, tmp_path):
+    root = hold_images(record(weighing, tmp_path / "d", 3, frames=7), [1, 3, 4])
+    table = opened(tasks, root)
+    assert table.rows([1]).tolist() == [7, 10, 13]
+    assert table.drawn.tolist() == [*range(7), 7, 10, 13, 14, 18]
+
+
+@pytest.mark.parametrize(
+    ("notes", "message"),
+    [
+        ('{"drawn_every": 3}', "has 2 episodes.*says of 1 at which frames"),
+        ('{"drawn_every": 0}\n{}', "at which frames their cameras drew"),
+        ("{", r"kuavo_episodes\.jsonl is damaged"),
+        ('{"drawn_every": "x"}\n{}', r"kuavo_episodes\.jsonl is damaged"),
+        ("[]", r"kuavo_episodes\.jsonl is damaged"),
+    ],
+)
+def test_notes_that_do_not_tell_where_the_cameras_drew(tasks, weighing, tmp_path, notes, message):
+    record(weighing, tmp_path / "d", 2)
+    (tmp_path / "d" / EPISODES_FILE).write_text(notes)
     with pytest.raises(DataError, match=message):
         opened(tasks, tmp_path / "d")
 
