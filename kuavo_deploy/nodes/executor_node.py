@@ -37,6 +37,7 @@ from kuavo_deploy.ros.executor_report import ExecutorReport, StateTopic
 from kuavo_deploy.ros.master import UNREACHABLE, MasterLink
 from kuavo_deploy.ros.operator import Operator, limits_now
 from kuavo_deploy.ros.pace import Pace
+from kuavo_deploy.ros.priority import take_priority
 from kuavo_deploy.ros.timeline import Timeline
 from kuavo_deploy.safety.states import State
 
@@ -135,6 +136,7 @@ def main() -> int:
     # a tick waits so long for the interpreter while another thread reads messages: 5 ms unless told
     sys.setswitchinterval(SWITCH_INTERVAL)
     try:
+        rospy.loginfo(f"executor: {take_priority(int(rospy.get_param('~priority', 0)))}")
         node = ExecutorNode()
     except (ValueError, KeyError, OSError) as error:
         rospy.logfatal(f"kuavo_executor: {error}")
