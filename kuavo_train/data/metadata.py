@@ -30,6 +30,11 @@ def read_episodes(root: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines() if line]
 
 
+def drawn_every(episode: Mapping[str, Any]) -> int:
+    """At every nth frame of an episode, by its metadata, its images were drawn for it."""
+    return int(episode.get(DRAWN_EVERY, 1))
+
+
 def dump_episodes(episodes: Iterable[Mapping[str, Any]]) -> str:
     """The text of `EPISODES_FILE`."""
     return "".join(

@@ -19,7 +19,7 @@ from lerobot.datasets.lerobot_dataset import CODEBASE_VERSION, LeRobotDataset
 
 from kuavo_deploy.robot.topics import ACTION_FEATURE, CAMERAS, IMAGE_FEATURES, STATE_FEATURE
 from kuavo_train.data.decoding import decoder
-from kuavo_train.data.metadata import DRAWN_EVERY, EPISODES_FILE, read_episodes
+from kuavo_train.data.metadata import EPISODES_FILE, drawn_every, read_episodes
 from kuavo_train.episodes.present import check_present
 from kuavo_train.errors import DataError
 from kuavo_train.policy.action_space import STATE_DIM, to_unified
@@ -201,7 +201,7 @@ def _episode_bounds(task: Task, root: Path, dataset: LeRobotDataset) -> tuple[An
 
 def _drawn_every(task: Task, root: Path, episodes: int) -> np.ndarray:
     try:
-        found = np.array([int(n.get(DRAWN_EVERY, 1)) for n in read_episodes(root)], dtype=np.int64)
+        found = np.array([drawn_every(note) for note in read_episodes(root)], dtype=np.int64)
     except (AttributeError, TypeError, ValueError) as error:
         raise DataError(f"{_name(task, root)}: {EPISODES_FILE} is damaged: {error}") from error
     if (found == 1).all():

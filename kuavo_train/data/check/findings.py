@@ -12,7 +12,7 @@ from kuavo_deploy.robot import layout
 from kuavo_deploy.robot.version import RobotLimits
 from kuavo_train.data.bags.health import MOVED, frozen_run
 from kuavo_train.data.check.episodes import Episode
-from kuavo_train.data.metadata import DRAWN_EVERY, content_hash
+from kuavo_train.data.metadata import content_hash, drawn_every
 
 ERROR, WARNING = "error", "warning"
 MAX_TOKENS = 48
@@ -117,7 +117,7 @@ def camera(name: str, frames: np.ndarray, episode: Episode) -> Iterator[tuple[st
     black = frames.mean(axis=(1, 2, 3)) < BLACK
     if black.any():
         yield ERROR, f"{short} is black in {int(black.sum())} of {len(frames)} frames"
-    every = int(episode.notes.get(DRAWN_EVERY, 1))
+    every = drawn_every(episode.notes)
     frames = frames[: len(episode.state) : every]
     changed = np.abs(np.diff(frames.astype(np.int16), axis=0)).mean(axis=(1, 2, 3)) > STILL
     # coding blurs what changes little, so more motion is asked for than of a bag's images
