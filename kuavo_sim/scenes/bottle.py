@@ -33,6 +33,10 @@ _STRAIGHT = 0.84
 _RING = 32
 _DENSITY = 520.0
 """Of a partly used bottle, over its body [kg/m³]."""
+_LIQUID, _LEVEL = 0.8, 0.45
+"""Share of the mass that is liquid, and up to where it stands, of the body's straight part."""
+PLASTIC_ON_STEEL = 0.25
+"""Coefficient of friction: a bottle that is nudged slides instead of falling over."""
 _PAPER_HALF = 0.0006
 
 
@@ -79,8 +83,8 @@ def _random_bottle(
     return Bottle(
         name=name,
         kind=kind,
-        half_width=float(rng.uniform(0.026, 0.034)),
-        half_depth=float(rng.uniform(0.021, 0.026)),
+        half_width=float(rng.uniform(0.022, 0.028)),
+        half_depth=float(rng.uniform(0.019, 0.023)),
         height=float(rng.uniform(0.158, 0.180)),
         cap_height={"flip": 0.026, "screw": 0.030, "pump": 0.046}[kind],
         colours=(body, cap, ink),  # type: ignore[arg-type]
@@ -94,7 +98,13 @@ def add_bottle(spec: mujoco.MjSpec, bottle: Bottle, position: object, yaw: float
     straight = bottle.straight / 2
     half = [bottle.half_depth, bottle.half_width, straight]
     volume = 8 * half[0] * half[1] * half[2]
-    parts.box(body, [0, 0, straight], half, mass=_DENSITY * volume, group=3)
+    mass = _DENSITY * volume
+    slippery = [PLASTIC_ON_STEEL, 0.005, 0.0001]
+    shell = {"mass": (1 - _LIQUID) * mass, "friction": slippery}
+    parts.box(body, [0, 0, straight], half, group=3, **shell)
+    level = _LEVEL * straight
+    inside = {**parts.VISUAL, "mass": _LIQUID * mass, "group": 4}
+    parts.box(body, [0, 0, level], [half[0], half[1], level], **inside)
     _mesh(spec, bottle)
     body.add_geom(
         type=mujoco.mjtGeom.mjGEOM_MESH,

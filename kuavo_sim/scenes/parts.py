@@ -29,10 +29,11 @@ def table(
     half: tuple[float, float],
     height: float,
     material: str = "wood",
+    friction: float = 0.8,
 ) -> mujoco.MjsBody:
     """A table whose top is at `height` [m] above the floor; the body's origin is on its top."""
     body = spec.worldbody.add_body(name=name, pos=[*centre, height])
-    box(body, [0, 0, -0.015], [*half, 0.015], material, friction=[0.8, 0.01, 0.001])
+    box(body, [0, 0, -0.015], [*half, 0.015], material, friction=[friction, 0.01, 0.001])
     box(body, [0, 0, -0.05], [half[0] - 0.03, half[1] - 0.03, 0.02], "dark_steel", **VISUAL)
     leg = (height - 0.03) / 2
     for x in (-1, 1):

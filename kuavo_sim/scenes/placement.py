@@ -13,7 +13,7 @@ import numpy as np
 
 from kuavo_sim.scenes import parts
 from kuavo_sim.scenes.base import Rubric, Scene
-from kuavo_sim.scenes.bottle import Bottle, add_bottle, random_bottles
+from kuavo_sim.scenes.bottle import PLASTIC_ON_STEEL, Bottle, add_bottle, random_bottles
 from kuavo_sim.simulation import Simulation
 
 TABLE_TOP = 0.74
@@ -78,7 +78,7 @@ class PlacementScene(Scene):
         return [bottle.name for bottle in self.bottles]
 
     def build(self, spec: mujoco.MjSpec) -> None:
-        parts.table(spec, "table", TABLE_CENTRE, TABLE_HALF, TABLE_TOP, "steel")
+        parts.table(spec, "table", TABLE_CENTRE, TABLE_HALF, TABLE_TOP, "steel", PLASTIC_ON_STEEL)
         _area(spec, self.area)
         for bottle, (x, y, yaw) in zip(self.bottles, self.stands, strict=True):
             add_bottle(spec, bottle, [x, y, TABLE_TOP + 0.0005], yaw)

@@ -69,7 +69,7 @@ class SortingScene(Scene):
 
     task = "sorting"
     time_limit = 45.0
-    head = (0.0, 0.45)
+    head = (0.0, 0.52)
 
     def __init__(self, rng: np.random.Generator) -> None:
         super().__init__(rng)

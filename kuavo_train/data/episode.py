@@ -63,7 +63,7 @@ class EpisodeDataset:
             video_backend="pyav",
         )
         if images:
-            self._dataset._streaming_encoder = video.BlockingVideoEncoder(FPS)
+            self._dataset._streaming_encoder = video.VideoEncoder(FPS)
         self.length = 0
 
     def add(self, frame: Frame) -> None:
@@ -103,7 +103,7 @@ class EpisodeDataset:
         return {"length": self.length, "sha256": self._hash.hexdigest()}
 
     def abandon(self) -> None:
-        """Stop the encoders; the folder is the caller's to delete."""
+        """Close the videos; the folder is the caller's to delete."""
         self._dataset.clear_episode_buffer()
 
 
