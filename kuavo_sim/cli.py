@@ -121,6 +121,12 @@ def record(
             "training alone.",
         ),
     ] = 1,
+    seconds: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(
+            min=0.2, help="Cut episodes after so long: many beginnings instead of few whole ones."
+        ),
+    ] = None,
     workers: WorkersOption = CORES,
     json: JsonOption = None,
 ) -> None:
@@ -136,6 +142,7 @@ def record(
     from kuavo_sim.recording.clumsy import Clumsy
     from kuavo_sim.recording.episodes import LeadIn
     from kuavo_sim.recording.record import record as record_episodes
+    from kuavo_train.data.features import FPS
 
     if clumsy and after is not None:
         raise UserError("--clumsy and --after both say who begins; give one of them")
@@ -152,6 +159,7 @@ def record(
         bags=bags,
         image_size=(height, width),
         workers=workers,
+        max_frames=None if seconds is None else round(seconds * FPS),
         disturbance=disturbance,
         whims=whims,
         lead_in=lead_in,
