@@ -161,20 +161,10 @@ class Validator:
             errors = model(batch, draws, counted.to(device))
             total[0] += _pair(errors.double().sum(), counted.sum())
         for place, raw in self.batches(name, int(self._settings.sampled_frames)):
-            chunk = self._sampled(model, preprocess(raw), task.id, place)
+            chunk = _sampled(model, preprocess(raw))
             sampled = postprocess(chunk, raw[STATE_FEATURE])
             total[1:] += action_errors(sampled, raw[ACTION_FEATURE], raw[IS_PAD], task.action_dim)
         return total
-
-    def _sampled(
-        self, model: FlowLoss, batch: dict[str, Any], task_id: int, place: int
-    ) -> Tensor:
-        noise = self.draws(model, task_id, place, len(batch[TASK])).noise
-        model.policy.reset()
-        chunk: Tensor = model.policy.predict_action_chunk(
-            dict(batch), noise=noise.to(batch[ACTION_FEATURE].device)
-        )
-        return chunk
 
 
 def action_errors(sampled: Tensor, recorded: Tensor, is_pad: Tensor, action_dim: int) -> Tensor:
@@ -185,6 +175,15 @@ def action_errors(sampled: Tensor, recorded: Tensor, is_pad: Tensor, action_dim:
         part = error[:, [i for i in indices if i < action_dim]]
         rows.append(_pair(part.sum(), torch.tensor(part.numel())))
     return torch.stack(rows)
+
+
+def _sampled(model: FlowLoss, batch: dict[str, Any]) -> Tensor:
+    """Chunks from no noise, as the robot's are."""
+    config, action = model.policy.config, batch[ACTION_FEATURE]
+    noise = torch.zeros(len(action), config.chunk_size, config.max_action_dim)
+    model.policy.reset()
+    chunk: Tensor = model.policy.predict_action_chunk(dict(batch), noise=noise.to(action.device))
+    return chunk
 
 
 def evenly(rows: np.ndarray, count: int) -> np.ndarray:
