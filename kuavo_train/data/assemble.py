@@ -22,7 +22,7 @@ from kuavo_train.data.metadata import ABOUT_FILE, EPISODES_FILE, dump_episodes
 from kuavo_train.data.workspace import Workspace
 from kuavo_train.tasks import Task
 
-VIDEO_FILE_MB = 40
+VIDEO_FILE_MB = 10
 """Joining rewrites the file that grows, so big files would make 200 episodes quadratic."""
 
 
