@@ -31,8 +31,15 @@ def read_episodes(root: Path) -> list[dict[str, Any]]:
 
 
 def drawn_every(episode: Mapping[str, Any]) -> int:
-    """At every nth frame of an episode, by its metadata, its images were drawn for it."""
-    return int(episode.get(DRAWN_EVERY, 1))
+    """At every nth frame of an episode, by its metadata, its images were drawn for it.
+
+    Raises:
+        ValueError: the metadata holds something else.
+    """
+    noted = episode.get(DRAWN_EVERY, 1)
+    if type(noted) is not int or noted < 1:
+        raise ValueError(f"{DRAWN_EVERY} is {noted!r}: a whole number, at least 1")
+    return noted
 
 
 def dump_episodes(episodes: Iterable[Mapping[str, Any]]) -> str:

@@ -206,7 +206,7 @@ def _drawn_every(task: Task, root: Path, episodes: int) -> np.ndarray:
         raise DataError(f"{_name(task, root)}: {EPISODES_FILE} is damaged: {error}") from error
     if (found == 1).all():
         return np.ones(episodes, dtype=np.int64)
-    if len(found) != episodes or (found < 1).any():
+    if len(found) != episodes:
         raise DataError(
             f"{_name(task, root)} has {episodes} episodes, {EPISODES_FILE} says of "
             f"{len(found)} at which frames their cameras drew: record or join it again"

@@ -21,6 +21,7 @@ from kuavo_train.data.check.run import CheckReport, check_dataset
 from kuavo_train.data.check.tokens import estimate
 from kuavo_train.data.cli import app
 from kuavo_train.data.episode import EpisodeDataset, Frame
+from kuavo_train.data.metadata import DRAWN_EVERY, EPISODES_FILE, dump_episodes, read_episodes
 from kuavo_train.data.workspace import ItemFolder, Workspace
 from kuavo_train.tasks import Task, load_tasks, task_named
 
@@ -146,6 +147,13 @@ def test_changed_numbers_are_found_by_their_hash(copy: Path) -> None:
 
     edited(copy, change)
     assert "error episode 1: its content is not what was recorded" in found(check_dataset(copy))
+
+
+def test_a_note_that_does_not_tell_where_the_cameras_drew_is_found(copy: Path) -> None:
+    notes = [{**note, DRAWN_EVERY: 0} for note in read_episodes(copy)]
+    (copy / EPISODES_FILE).write_text(dump_episodes(notes))
+    text = found(check_dataset(copy))
+    assert "error episode 0: its metadata is damaged: drawn_every is 0" in text
 
 
 def test_lost_frames_are_a_gap(copy: Path) -> None:

@@ -66,7 +66,7 @@ def test_chunks_begin_where_the_cameras_drew(tasks, weighing, tmp_path):
     ("notes", "message"),
     [
         ('{"drawn_every": 3}', "has 2 episodes.*says of 1 at which frames"),
-        ('{"drawn_every": 0}\n{}', "at which frames their cameras drew"),
+        ('{"drawn_every": 0}\n{}', r"kuavo_episodes\.jsonl is damaged: drawn_every is 0"),
         ("{", r"kuavo_episodes\.jsonl is damaged"),
         ('{"drawn_every": "x"}\n{}', r"kuavo_episodes\.jsonl is damaged"),
         ("[]", r"kuavo_episodes\.jsonl is damaged"),

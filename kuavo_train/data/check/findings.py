@@ -117,7 +117,11 @@ def camera(name: str, frames: np.ndarray, episode: Episode) -> Iterator[tuple[st
     black = frames.mean(axis=(1, 2, 3)) < BLACK
     if black.any():
         yield ERROR, f"{short} is black in {int(black.sum())} of {len(frames)} frames"
-    every = drawn_every(episode.notes)
+    try:
+        every = drawn_every(episode.notes)
+    except ValueError as error:
+        yield ERROR, f"its metadata is damaged: {error}"
+        return
     frames = frames[: len(episode.state) : every]
     changed = np.abs(np.diff(frames.astype(np.int16), axis=0)).mean(axis=(1, 2, 3)) > STILL
     # coding blurs what changes little, so more motion is asked for than of a bag's images
