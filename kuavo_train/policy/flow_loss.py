@@ -28,8 +28,6 @@ from kuavo_train.cache.live import (
 from kuavo_train.policy.action_space import UNIFIED_DIM
 from kuavo_train.policy.seeds import mixed_seed
 
-_AT_START = 0.8
-"""Share of the silent samples that are at time 1, where sampling begins; the others' times are drawn."""
 LOSS_VERSION = "flow-mse/inside-episode/20-dims/1"
 
 
@@ -64,25 +62,6 @@ def draw(batch: int, steps: int, width: int, *seed: int) -> Draws:
     # Beta(1.5, 1) has the distribution function x^1.5; this is its inverse.
     time = torch.rand(batch, generator=generator) ** (1 / 1.5)
     return Draws(noise, time * 0.999 + 0.001)
-
-
-def partly_silent(draws: Draws, share: float, *seed: int) -> Draws:
-    """The same draws, of which a share starts from no noise, as the robot's chunks do.
-
-    Drawn noise is never near nothing, so a model that has only seen draws extrapolates there. From no
-    noise, the best velocity at time 1 is minus the mean of what was demonstrated in such a situation,
-    and no draw blurs what the step learns of the observation.
-
-    Args:
-        draws: of the global batch.
-        share: expected share of samples, 0…1.
-        seed: as for `draw`.
-    """
-    generator = torch.Generator().manual_seed(mixed_seed(*seed))
-    silent, at_start = torch.rand(2, len(draws.time), generator=generator)
-    silent, at_start = silent < share, at_start < _AT_START
-    noise = torch.where(silent[:, None, None], 0.0, draws.noise)
-    return Draws(noise, torch.where(silent & at_start, 1.0, draws.time))
 
 
 class FlowLoss(nn.Module):

@@ -211,7 +211,6 @@ def _loop_settings(config: DictConfig, plan: StagePlan, one_pass: int) -> LoopSe
         save_steps=int(training.save_steps),
         steps_per_epoch=int(training.steps_per_epoch or one_pass),
         state_noise=float(training.state_noise),
-        silent=float(training.silent),
     )
 
 

@@ -41,10 +41,7 @@ WHOLE = {  # setting → the least value
 }
 OPTIONAL = ("training.steps_per_epoch", "validation.early_stopping", "augmentation.views")
 POSITIVE = ("training.max_gradient_norm", "training.hidden_learning_rate")
-SHARES = ("training.silent",)
-NOT_NEGATIVE = (
-    "training.weight_decay", "training.final_learning_rate", "training.state_noise", *SHARES,
-)  # fmt: skip
+NOT_NEGATIVE = ("training.weight_decay", "training.final_learning_rate", "training.state_noise")
 
 
 def check_settings(config: DictConfig) -> None:
@@ -59,9 +56,6 @@ def check_settings(config: DictConfig) -> None:
             _check_whole(key, value, least)
     for key in (*POSITIVE, *NOT_NEGATIVE):
         _check_number(key, OmegaConf.select(config, key), zero=key in NOT_NEGATIVE)
-    for key in SHARES:
-        if OmegaConf.select(config, key) > 1:
-            raise TrainingError(f"{key} is {OmegaConf.select(config, key)!r}: a share, 0…1")
     for name, stage in config.sequential.items():
         if isinstance(stage, Mapping) and "epochs" in stage:
             _check_whole(f"sequential.{name}.epochs", stage["epochs"], 1)

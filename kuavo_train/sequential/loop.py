@@ -25,7 +25,7 @@ from kuavo_train.episodes.samples import IS_PAD, Draw, Samples
 from kuavo_train.errors import TrainingError
 from kuavo_train.optimizer.make import set_rate
 from kuavo_train.policy.action_space import UNIFIED_DIM
-from kuavo_train.policy.flow_loss import counted_elements, draw, partly_silent
+from kuavo_train.policy.flow_loss import counted_elements, draw
 from kuavo_train.policy.preprocessing import stacked
 from kuavo_train.policy.seeds import mixed_seed
 from kuavo_train.replay.mixture import LocalBatches, Mixture
@@ -34,8 +34,8 @@ from kuavo_train.sequential.pace import Pace
 from kuavo_train.sequential.resume import Progress
 from kuavo_train.sequential.schedule import Schedule
 
-_STATE_NOISE, _SILENT = 2, 3
-"""Tell these draws from others of the same seed and step."""
+_STATE_NOISE = 2
+"""Tells these draws from others of the same seed and step."""
 _ALL_DIMS = torch.ones(UNIFIED_DIM, dtype=torch.bool)
 
 
@@ -44,7 +44,6 @@ class LoopSettings:
     """seed: of noise and times. batch: per process and micro-batch.
 
     state_noise: deviation of what is added to the arms' joints in each sample's state [rad].
-    silent: share of samples that start from no noise.
     """
 
     seed: int
@@ -56,7 +55,6 @@ class LoopSettings:
     save_steps: int
     steps_per_epoch: int
     state_noise: float = 0.0
-    silent: float = 0.0
 
 
 class TrainingLoop:
@@ -183,9 +181,7 @@ class TrainingLoop:
             raw = {**raw, STATE_FEATURE: raw[STATE_FEATURE] + self._state_noise(step, size)[rows]}
         batch = self._preprocess(raw)
         device = batch[ACTION_FEATURE].device
-        seed = self._settings.seed
-        draws = draw(size, config.chunk_size, config.max_action_dim, seed, step)
-        draws = partly_silent(draws, self._settings.silent, seed, step, _SILENT)
+        draws = draw(size, config.chunk_size, config.max_action_dim, self._settings.seed, step)
         squared: Tensor = self._model(batch, draws.rows(rows).to(device), counted.to(device))
         return squared
 

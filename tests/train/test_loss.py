@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file
 
 from kuavo_train.policy.action_space import UNIFIED_DIM, recorded_dims, silence_padding
-from kuavo_train.policy.flow_loss import FlowLoss, counted_elements, draw, partly_silent
+from kuavo_train.policy.flow_loss import FlowLoss, counted_elements, draw
 from kuavo_train.wrapper.policy.smolvla.SmolVLAPolicyWrapper import SmolVLAPolicyWrapper
 
 from .conftest import STAGES
@@ -113,42 +113,3 @@ def test_times_follow_smolvlas_distribution():
     assert float(time.min()) >= 0.001
     assert float(time.max()) <= 1.0
     assert float(time.mean()) == pytest.approx(0.6 * 0.999 + 0.001, abs=0.005)
-
-
-# samples that start from no noise
-
-
-def test_a_share_of_the_samples_starts_from_no_noise():
-    drawn = draw(4000, 20, 32, 0, 1)
-    silent = partly_silent(drawn, 0.25, 0, 1, 3)
-    quiet = (silent.noise == 0).all(dim=(1, 2))
-    assert float(quiet.double().mean()) == pytest.approx(0.25, abs=0.03)
-    at_start = silent.time == 1.0
-    assert float(at_start[quiet].double().mean()) == pytest.approx(0.8, abs=0.05)
-    assert not at_start[~quiet].any()
-
-
-def test_the_other_samples_are_as_drawn():
-    drawn = draw(64, 20, 32, 0, 1)
-    silent = partly_silent(drawn, 0.5, 0, 1, 3)
-    loud = (silent.noise != 0).any(dim=(1, 2))
-    assert 0 < loud.sum() < 64
-    assert torch.equal(silent.noise[loud], drawn.noise[loud])
-    assert torch.equal(silent.time[loud], drawn.time[loud])
-
-
-def test_which_samples_follows_from_the_seed():
-    drawn = draw(64, 20, 32, 0, 1)
-    first, again = (partly_silent(drawn, 0.5, 7, 1, 3) for _ in range(2))
-    other = partly_silent(drawn, 0.5, 8, 1, 3)
-    assert torch.equal(first.noise, again.noise) and torch.equal(first.time, again.time)
-    assert not torch.equal(first.noise, other.noise)
-
-
-@pytest.mark.parametrize("share", [0.0, 1.0])
-def test_no_sample_or_every_sample(share):
-    drawn = draw(64, 20, 32, 0, 1)
-    silent = partly_silent(drawn, share, 7, 1, 3)
-    expected = drawn.noise if share == 0 else torch.zeros_like(drawn.noise)
-    assert torch.equal(silent.noise, expected)
-    assert share > 0 or torch.equal(silent.time, drawn.time)

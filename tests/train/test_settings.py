@@ -34,8 +34,6 @@ from .conftest import REPOSITORY
         ("validation.early_stopping=0", "at least 1"),
         ("training.max_gradient_norm=0", "above 0"),
         ("training.state_noise=-0.1", "≥ 0"),
-        ("training.silent=-0.1", "≥ 0"),
-        ("training.silent=1.5", "a share"),
         ("training.weight_decay=-1", "≥ 0"),
         ("sequential.stage3.epochs=0", r"sequential\.stage3\.epochs is 0"),
         ("sequential.later_stage.learning_rate=nan", r"later_stage\.learning_rate is nan"),
