@@ -99,12 +99,13 @@ def add_bottle(spec: mujoco.MjSpec, bottle: Bottle, position: object, yaw: float
     half = [bottle.half_depth, bottle.half_width, straight]
     volume = 8 * half[0] * half[1] * half[2]
     mass = _DENSITY * volume
-    slippery = [PLASTIC_ON_STEEL, 0.005, 0.0001]
-    shell = {"mass": (1 - _LIQUID) * mass, "friction": slippery}
-    parts.box(body, [0, 0, straight], half, group=3, **shell)
+    parts.box(
+        body, [0, 0, straight], half, mass=(1 - _LIQUID) * mass, group=3,
+        friction=[PLASTIC_ON_STEEL, 0.005, 0.0001],
+    )  # fmt: skip
     level = _LEVEL * straight
-    inside = {**parts.VISUAL, "mass": _LIQUID * mass, "group": 4}
-    parts.box(body, [0, 0, level], [half[0], half[1], level], **inside)
+    liquid = {**parts.VISUAL, "mass": _LIQUID * mass}
+    parts.box(body, [0, 0, level], [half[0], half[1], level], group=4, **liquid)
     _mesh(spec, bottle)
     body.add_geom(
         type=mujoco.mjtGeom.mjGEOM_MESH,

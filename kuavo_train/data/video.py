@@ -1,8 +1,8 @@
 """How videos are encoded.
 
-H.264 with a key frame every second frame. On simulated episodes x264's `superfast` takes 1.4 ms for an image
-of 320×240 where its default takes 3.2, at the same PSNR, for files that are a quarter larger; SVT-AV1 as LeRobot
-sets it takes more than twice as long as x264's default.
+H.264 with a key frame every second frame. On simulated episodes x264's `superfast` takes 1.4 ms
+for an image of 320×240 where its default takes 3.2, at the same PSNR, for files that are a quarter
+larger; SVT-AV1 as LeRobot sets it takes more than twice as long as x264's default.
 """
 
 from __future__ import annotations
@@ -82,7 +82,9 @@ class _Video:
         self.path = path
         self._time_base = Fraction(1, fps)
         self._container = av.open(str(path), "w")
-        self._stream = self._container.add_stream(CODEC, fps, options=_OPTIONS)
+        stream = self._container.add_stream(CODEC, fps, options=_OPTIONS)
+        assert isinstance(stream, av.VideoStream)
+        self._stream = stream
         self._stream.pix_fmt = "yuv420p"
         self._stream.time_base = self._time_base
         self._length = 0
@@ -112,7 +114,7 @@ class _Video:
         self._container.close()
 
     def statistics(self) -> dict[str, np.ndarray]:
-        """Of each channel, shape (3,), 0…255, and how many pixels they were taken of, shape (1,)."""
+        """Of each channel, shape (3,), 0…255; and the number of pixels looked at, shape (1,)."""
         values = np.arange(256.0)
         shares = self._total / self._total.sum(axis=1, keepdims=True)
         mean = shares @ values

@@ -160,7 +160,7 @@ class Validator:
             draws = self.draws(model, task.id, place, len(raw[TASK])).to(device)
             errors = model(batch, draws, counted.to(device))
             total[0] += _pair(errors.double().sum(), counted.sum())
-        for place, raw in self.batches(name, int(self._settings.sampled_frames)):
+        for _, raw in self.batches(name, int(self._settings.sampled_frames)):
             chunk = _sampled(model, preprocess(raw))
             sampled = postprocess(chunk, raw[STATE_FEATURE])
             total[1:] += action_errors(sampled, raw[ACTION_FEATURE], raw[IS_PAD], task.action_dim)

@@ -1,4 +1,4 @@
-"""Frames → one video a camera: nothing dropped, nothing aliased, the same bytes for the same frames."""
+"""Frames → one video a camera: none dropped, none aliased, the same bytes for the same frames."""
 
 from __future__ import annotations
 
@@ -89,4 +89,4 @@ def test_a_second_episode_does_not_begin_with_the_first_ones_frames(tmp_path):
     encoder.feed_frame("one", scene(1))
     path, _ = encoder.finish_episode()["one"]
     assert len(list(decoded(path, 0, 99))) == 2
-    assert [p for p in tmp_path.rglob("*.mp4")] == [path]
+    assert list(tmp_path.rglob("*.mp4")) == [path]
