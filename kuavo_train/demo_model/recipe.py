@@ -58,6 +58,18 @@ class RecordingPart:
 
 
 @dataclass
+class BeginningsPart:
+    """More demonstrations, cut after the first grasp, of the tasks in `seconds`: how long they are.
+
+    They are as the whole ones, but never begin clumsily.
+    """
+
+    episodes: int = 0
+    seed: int = 20_000
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass
 class CorrectionsPart:
     """Demonstrations from where a first model, trained jointly, errs; 0 episodes for none.
 
@@ -84,6 +96,7 @@ class Recipe:
     frames: FramesPart = field(default_factory=FramesPart)
     pretraining: PretrainingPart = field(default_factory=PretrainingPart)
     recording: RecordingPart = field(default_factory=RecordingPart)
+    beginnings: BeginningsPart = field(default_factory=BeginningsPart)
     corrections: CorrectionsPart = field(default_factory=CorrectionsPart)
     training: TrainingPart = field(default_factory=lambda: TrainingPart("smolvla_sequential_demo"))
     trials: TrialsPart = field(default_factory=TrialsPart)
@@ -117,7 +130,7 @@ def read_recipe(file: Path, overrides: Sequence[str]) -> Recipe:
 
 def steps(recipe: Recipe, out: Path, workers: int) -> list[Step]:
     """All steps in order, into the folder `out`."""
-    frames, recording = recipe.frames, recipe.recording
+    frames = recipe.frames
     out = out.absolute()
     tasks = load_tasks()
     last = list(tasks.values())[-1]
@@ -139,12 +152,7 @@ def steps(recipe: Recipe, out: Path, workers: int) -> list[Step]:
         ),
     ]  # fmt: skip
     made = [] if recipe.pretraining.shipped else pretraining
-    clumsy = ["--clumsy", str(recording.clumsy)]
-    made += [
-        _recorded(f"demonstrations of {task.name}", task.name, out / "data", recording,
-                  recording.episodes, recording.seed, [*clumsy, *common])
-        for task in tasks.values()
-    ]  # fmt: skip
+    made += [step for task in tasks for step in _demonstrations(recipe, task, out, common)]
     data = out / "data"
     if recipe.corrections.episodes:
         made += _corrections(recipe, out, base, common)
@@ -171,6 +179,29 @@ def steps(recipe: Recipe, out: Path, workers: int) -> list[Step]:
     return made
 
 
+def _demonstrations(recipe: Recipe, task: str, out: Path, common: Sequence[str]) -> list[Step]:
+    """Whole ones, and beginnings in one dataset with them."""
+    whole, part = recipe.recording, recipe.beginnings
+    cut = part.episodes > 0 and task in part.seconds
+    parts = [out / "whole", out / "beginnings"]
+    made = [
+        _recorded(f"demonstrations of {task}", task, parts[0] if cut else out / "data", whole,
+                  whole.episodes, whole.seed, ["--clumsy", str(whole.clumsy), *common])
+    ]  # fmt: skip
+    if cut:
+        made += [
+            _recorded(f"beginnings of {task}", task, parts[1], whole, part.episodes, part.seed,
+                      ["--seconds", str(part.seconds[task]), *common]),
+            _joined(f"whole ones and beginnings of {task}", task, parts, out / "data"),
+        ]  # fmt: skip
+    return made
+
+
+def _joined(name: str, task: str, parts: Sequence[Path], folder: Path) -> Step:
+    sources = [str(part / task) for part in parts]
+    return Step(name, ["data", "join", *sources, "--out", str(folder / task)], folder / task)
+
+
 def _recorded(
     name: str, task: str, folder: Path, recording: RecordingPart, episodes: int, seed: int,
     more: Sequence[str],
@@ -194,13 +225,11 @@ def _corrections(recipe: Recipe, out: Path, base: Path, common: Sequence[str]) -
     jointly = _training(recipe, out, base, out / "data", "first", "mode=joint")
     made = [Step("first model", jointly, first)]
     led = ["--after", str(first), "--latency", str(part.latency), *common]
-    for task in load_tasks().values():
-        parts = [str(out / folder / task.name) for folder in ("data", "corrections")]
+    for task in load_tasks():
         made += [
-            _recorded(f"corrections of {task.name}", task.name, out / "corrections",
-                      recipe.recording, part.episodes, part.seed, led),
-            Step(f"all of {task.name}", ["data", "join", *parts, "--out",
-                                         str(out / "all" / task.name)], out / "all" / task.name),
+            _recorded(f"corrections of {task}", task, out / "corrections", recipe.recording,
+                      part.episodes, part.seed, led),
+            _joined(f"all of {task}", task, [out / "data", out / "corrections"], out / "all"),
         ]  # fmt: skip
     return made
 

@@ -71,6 +71,25 @@ def test_the_stages_learn_from_demonstrations_and_corrections(tmp_path):
     assert f"data.root='{tmp_path}/all/{{name}}'" in made["stages"].arguments
 
 
+def test_beginnings_are_joined_to_the_whole_demonstrations(tmp_path):
+    made = {step.name: step for step in steps(read_recipe(RECIPE, []), tmp_path, 2)}
+    cut, joined = (made[f"{kind}beginnings of sorting"] for kind in ("", "whole ones and "))
+    assert cut.arguments[cut.arguments.index("--seconds") + 1] == "7.0"
+    assert "--clumsy" not in cut.arguments
+    assert [*joined.arguments[2:4], str(joined.makes)] == [
+        str(tmp_path / part / "sorting") for part in ("whole", "beginnings", "data")
+    ]
+    assert "beginnings of weighing" not in made
+    assert made["demonstrations of weighing"].makes == tmp_path / "data" / "weighing"
+
+
+def test_without_beginnings_nothing_is_joined_to_the_demonstrations(tmp_path):
+    made = steps(read_recipe(RECIPE, ["beginnings.episodes=0"]), tmp_path, 2)
+    assert not [step.name for step in made if "beginnings" in step.name]
+    (recorded,) = (step for step in made if step.name == "demonstrations of sorting")
+    assert recorded.makes == tmp_path / "data" / "sorting"
+
+
 def test_without_corrections_the_stages_learn_from_demonstrations_alone(tmp_path):
     made = steps(read_recipe(RECIPE, ["corrections.episodes=0"]), tmp_path, 2)
     names = [step.name for step in made]
@@ -116,7 +135,11 @@ def test_steps_are_commands_that_exist_with_options_that_exist(tmp_path):
 def test_the_recipe_covers_every_task_and_keeps_the_trials_seeds_apart(tmp_path):
     recipe = read_recipe(RECIPE, ["recording.episodes=3", "trials.episodes=0"])
     names = [step.name for step in steps(recipe, tmp_path, 1)]
-    recordings = [f"demonstrations of {task}" for task in SCENES]
+    recordings = []
+    for task in SCENES:
+        recordings.append(f"demonstrations of {task}")
+        if task in ("placement", "sorting"):
+            recordings += [f"{kind}beginnings of {task}" for kind in ("", "whole ones and ")]
     corrected = [f"{kind} of {task}" for task in SCENES for kind in ("corrections", "all")]
     expected = ["frames", "base", *recordings, "first model", *corrected, "stages", "model"]
     assert names == expected
@@ -124,6 +147,7 @@ def test_the_recipe_covers_every_task_and_keeps_the_trials_seeds_apart(tmp_path)
     used = {
         "frames": range(whole.frames.seed, whole.frames.seed + whole.frames.scenes),
         "recording": range(whole.recording.seed, whole.recording.seed + 2 * 200),
+        "beginnings": range(whole.beginnings.seed, whole.beginnings.seed + 2 * 200),
         "corrections": range(whole.corrections.seed, whole.corrections.seed + 2 * 200),
         "trials": range(whole.trials.seed, whole.trials.seed + whole.trials.episodes),
         "experts": range(200),
@@ -167,7 +191,7 @@ MINIATURE = (
     "validation.fraction=0.5,sequential.stage1.epochs=1,sequential.stage2.epochs=1,"
     "sequential.stage3.epochs=1,sequential.stage4.epochs=1,validation.every_epochs=1,"
     "validation.language_frames=1,sequential.joint.epochs=1]", "trials.episodes=0",
-    "corrections.episodes=2",
+    "corrections.episodes=2", "beginnings.episodes=2",
 )  # fmt: skip
 
 
@@ -180,4 +204,4 @@ def test_a_miniature_of_the_whole_and_a_second_call(tmp_path):
     policy = load(open_checkpoint(tmp_path / "out" / "model"), "cpu")
     assert sum(p.numel() for p in policy.policy.parameters()) < 7_400_000  # 15 MB in 16 bits
     again = subprocess.run(command, check=True, cwd=tmp_path, capture_output=True, text=True)
-    assert again.stdout.count(": done (") == 17
+    assert again.stdout.count(": done (") == 21

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from kuavo_cli.errors import UserError
 from kuavo_deploy.robot import topics
+from kuavo_sim.cli import app
 from kuavo_sim.recording import record as record_module
 from kuavo_sim.recording.episodes import EpisodeJob, record_one
 from kuavo_sim.recording.record import record
@@ -111,6 +113,21 @@ def test_how_often_the_cameras_drew_is_noted_of_each_episode(
     record("weighing", 2, 5, tmp_path / "held", None, SIZE, 1, max_frames=6, draw_every=3)
     assert [note["drawn_every"] for note in read_episodes(tmp_path / "held")] == [3, 3]
     assert all("drawn_every" not in note for note in read_episodes(reference))
+
+
+def test_beginnings_are_the_first_seconds_of_the_whole_demonstrations(
+    reference: Path, tmp_path: Path
+) -> None:
+    cut = [
+        *("record", "--task", "weighing", "--episodes", "2", "--seed", "5", "--seconds", "0.4"),
+        *("--height", "48", "--width", "64", "--workers", "1", "--out", str(tmp_path / "cut")),
+    ]
+    result = CliRunner().invoke(app, cut)
+    assert result.exit_code == 0, result.output
+    notes = read_episodes(tmp_path / "cut")
+    assert [(note["length"], note["success"]) for note in notes] == [(4, False)] * 2
+    for whole, begun in zip(episodes(reference), episodes(tmp_path / "cut"), strict=False):
+        assert np.array_equal(whole.action[:4], begun.action)
 
 
 def test_a_finished_recording_is_not_repeated_and_another_not_overwritten(reference: Path) -> None:
