@@ -1,8 +1,8 @@
 """Labelled frames (`kuavo sim frames`) in memory, and batches of queries about them.
 
-B frames, Q queries about each, C = 3 cameras, S the images' side, T steps of a chunk. A query is a
-phrase; it names a thing (then there is a place to point at), or asks for a motion (then there is a
-chunk), or both.
+B frames, Q queries about each, M things that a phrase may name, C = 3 cameras, S the images' side,
+T steps of a chunk. A query is a phrase; it names things (then there are places to point at), or
+asks for a motion (then there is a chunk), or both.
 """
 
 from __future__ import annotations
@@ -23,7 +23,13 @@ from kuavo_train.errors import DataError
 from kuavo_train.policy.flow_loss import mixed_seed
 from kuavo_train.policy.normalization import TaskVectors
 from kuavo_train.pretraining.classes import CLASSES
-from kuavo_train.pretraining.phrases import motion_phrase, point_phrase
+from kuavo_train.pretraining.phrases import (
+    MENTIONS,
+    STORIES,
+    motion_phrase,
+    point_phrase,
+    story_phrase,
+)
 
 MOTION_SHARE = 0.6
 """Of the queries, as far as a frame has motions."""
@@ -41,9 +47,9 @@ class Batch:
     images: (B, C, 3, S, S) float in 0…1. classes: (B, C, S, S) long, 255 where nothing counts.
     kinds: (B, N) long, the class of each nameable thing, −1 where a frame has fewer; middles:
     (B, C, N, 2) where each is in the picture, in −1 … 1, NaN where it cannot be seen.
-    states: (B·Q, 16). phrases: B·Q texts. places: (B·Q, C, 2). metres: (B·Q, C).
-    visible: (B·Q, C) bool. points: (B·Q,) bool, names a thing. chunks: (B·Q, T, 20).
-    moves: (B·Q,) bool, has a chunk.
+    states: (B·Q, 16). phrases: B·Q texts. Of the things that a phrase names, in its order:
+    places: (B·Q, M, C, 2). metres: (B·Q, M, C). visible: (B·Q, M, C) bool. points: (B·Q, M) bool,
+    there is one. chunks: (B·Q, T, 20). moves: (B·Q,) bool, has a chunk.
     """
 
     images: Tensor
@@ -65,11 +71,13 @@ class Frames:
 
     Args:
         files: shards; all of one image size and chunk length.
+        stories: share of the pointing queries whose phrases name several things.
     """
 
-    def __init__(self, files: Sequence[Path]) -> None:
+    def __init__(self, files: Sequence[Path], stories: float = 0.0) -> None:
         if not files:
             raise DataError("no labelled frames: make them with: kuavo sim frames")
+        self._stories = stories
         self._shards = [_read(file) for file in files]
         self._index = [
             (s, f) for s, shard in enumerate(self._shards) for f in range(len(shard["images"]))
@@ -129,27 +137,31 @@ class Frames:
         )
 
     def _query(self, shard: dict[str, Any], frame: int, rng: np.random.Generator) -> dict[str, Any]:
-        things = shard["about"]["things"]
+        about = [(thing["kind"], thing["details"]) for thing in shard["about"]["things"]]
         motions = shard["by_frame"][frame]
         chunk = np.zeros(shard["chunks"].shape[1:], np.float32)
         moves = bool(motions) and rng.random() < MOTION_SHARE
         if moves:
             index = motions[int(rng.integers(len(motions)))]
             motion, chunk = shard["about"]["motions"][index], shard["chunks"][index]
-            thing = motion["thing"]
-            named = (things[thing]["kind"], things[thing]["details"]) if thing >= 0 else None
-            phrase = motion_phrase(motion["kind"], motion["side"], named, rng)
+            named = [motion["thing"]] if motion["thing"] >= 0 else []
+            thing = about[motion["thing"]] if named else None
+            phrase = motion_phrase(motion["kind"], motion["side"], thing, rng)
+        elif rng.random() < self._stories and len(set(shard["kinds"])) > 1:
+            named = _several(shard["kinds"], rng)
+            phrase = story_phrase([about[thing] for thing in named], rng)
         else:
-            thing = _thing(shard["visible"][frame], rng)
-            phrase = point_phrase(things[thing]["kind"], things[thing]["details"], rng)
+            named = [_thing(shard["visible"][frame], rng)]
+            kind, details = about[named[0]]
+            phrase = point_phrase(kind, details, rng)
         state = shard["states"][frame] + rng.normal(0, STATE_NOISE, 16).astype(np.float32)
         return {
             "phrase": phrase,
             "states": state.astype(np.float32),
-            "places": shard["places"][frame, thing],
-            "metres": shard["metres"][frame, thing],
-            "visible": shard["visible"][frame, thing],
-            "points": np.bool_(thing >= 0),
+            **{
+                key: _by_turn(shard[key][frame], named) for key in ("places", "metres", "visible")
+            },
+            "points": np.arange(MENTIONS) < len(named),
             "chunks": chunk,
             "moves": np.bool_(moves),
         }
@@ -194,3 +206,18 @@ def _thing(visible: np.ndarray, rng: np.random.Generator) -> int:
     seen = visible.any(axis=1)
     pool = np.flatnonzero(seen if rng.random() >= UNSEEN_SHARE else ~seen)
     return int(rng.choice(pool if len(pool) else len(visible)))
+
+
+def _several(kinds: np.ndarray, rng: np.random.Generator) -> list[int]:
+    """Two things or three of different kinds, in any order. kinds: (N,) of every thing."""
+    known = np.unique(kinds)
+    count = min(int(rng.choice(list(STORIES))), len(known))
+    chosen = rng.permutation(known)[:count]
+    return [int(rng.choice(np.flatnonzero(kinds == kind))) for kind in chosen]
+
+
+def _by_turn(values: np.ndarray, named: Sequence[int]) -> np.ndarray:
+    """Of all things (N, …) the named ones, (MENTIONS, …), zeros beyond."""
+    turns = np.zeros((MENTIONS, *values.shape[1:]), values.dtype)
+    turns[: len(named)] = values[list(named)]
+    return turns

@@ -1,7 +1,7 @@
 """Auxiliary heads of pretraining: where the named thing is, what every patch shows.
 
-Shapes: N queries, C cameras, G image tokens a camera (a square grid), D the VLM's width; B frames,
-P patches a camera, V the image encoder's width, K classes.
+Shapes: N queries, M things that a phrase may name, C cameras, G image tokens a camera (a square
+grid), D the VLM's width; B frames, P patches a camera, V the image encoder's width, K classes.
 """
 
 from __future__ import annotations
@@ -14,14 +14,17 @@ from torch import Tensor, nn
 
 
 class Pointed(NamedTuple):
-    """places: (N, C, 2) in −1 … 1. logits: (N, C, G + 1), the last one 'not in this picture'."""
+    """Of each thing named, by its turn in the phrase.
+
+    places: (N, M, C, 2) in −1 … 1. logits: (N, M, C, G + 1), the last one 'not in this picture'.
+    """
 
     places: Tensor
     logits: Tensor
 
     @property
     def seen(self) -> Tensor:
-        """Probability that the thing is in the picture, (N, C)."""
+        """Probability that the thing is in the picture, (N, M, C)."""
         return 1 - self.logits.softmax(dim=-1)[..., -1]
 
 
@@ -33,15 +36,18 @@ def middles(side: int) -> Tensor:
 
 
 class PointingHead(nn.Module):
-    """Softmax over image tokens; the expected grid place plus a small offset of each token."""
+    """Softmax over image tokens; the expected grid place plus a small offset of each token.
 
-    def __init__(self, width: int, side: int) -> None:
+    One for each turn in a phrase, so that features tell what is named first from what comes after.
+    """
+
+    def __init__(self, width: int, side: int, mentions: int) -> None:
         super().__init__()
         self.side = side
         self.norm = nn.LayerNorm(width)
-        self.score = nn.Linear(width, 1)
-        self.offset = nn.Linear(width, 2)
-        self.absent = nn.Parameter(torch.zeros(1))
+        self.score = nn.Linear(width, mentions)
+        self.offset = nn.Linear(width, 2 * mentions)
+        self.absent = nn.Parameter(torch.zeros(mentions))
         nn.init.zeros_(self.offset.weight)
         nn.init.zeros_(self.offset.bias)
         self.register_buffer("grid", middles(side))
@@ -49,11 +55,12 @@ class PointingHead(nn.Module):
     def forward(self, tokens: Tensor) -> Pointed:
         """tokens: (N, C, G, D), the VLM's features at the image tokens."""
         tokens = self.norm(tokens)
-        score = self.score(tokens).squeeze(-1)
-        absent = self.absent.expand(*score.shape[:2], 1)
+        score = self.score(tokens).permute(0, 3, 1, 2)
+        absent = self.absent[:, None, None].expand(*score.shape[:3], 1)
         offset = torch.tanh(self.offset(tokens)) * (2.0 / self.side)
+        offset = offset.unflatten(-1, (-1, 2)).permute(0, 3, 1, 2, 4)
         weight = score.softmax(dim=-1).unsqueeze(-1)
-        places = (weight * (self.grid + offset)).sum(dim=2)
+        places = (weight * (self.grid + offset)).sum(dim=3)
         return Pointed(places, torch.cat([score, absent], dim=-1))
 
 
@@ -61,13 +68,13 @@ def pointing_loss(pointed: Pointed, places: Tensor, visible: Tensor, side: int) 
     """Distance from the places that can be seen, and cross-entropy of the token that has it.
 
     Args:
-        pointed: the model's answers.
-        places: (N, C, 2).
-        visible: (N, C) bool.
+        pointed: the model's answers about K things: places (K, C, 2), logits (K, C, G + 1).
+        places: (K, C, 2).
+        visible: (K, C) bool.
         side: tokens along an edge.
 
     Returns:
-        The mean over queries and cameras.
+        The mean over things and cameras.
     """
     cell = ((places + 1) / 2 * side).long().clamp(0, side - 1)
     target = torch.where(visible, cell[..., 1] * side + cell[..., 0], side * side)

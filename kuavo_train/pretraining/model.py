@@ -21,6 +21,7 @@ from kuavo_train.policy.action_space import UNIFIED_DIM
 from kuavo_train.policy.attention import attend
 from kuavo_train.policy.flow_loss import Draws
 from kuavo_train.pretraining.heads import ClassHead, Pointed, PointingHead, VoteHead
+from kuavo_train.pretraining.phrases import MENTIONS
 
 
 class Seen(NamedTuple):
@@ -54,7 +55,9 @@ class PretrainingModel(nn.Module):
         vision = joined.config.vision_config
         self.patch = int(vision.patch_size)
         self.side = int(vision.image_size) // self.patch // int(joined.config.scale_factor)
-        self.pointing = PointingHead(int(joined.config.text_config.hidden_size), self.side)
+        self.pointing = PointingHead(
+            int(joined.config.text_config.hidden_size), self.side, MENTIONS
+        )
         self.votes = VoteHead(
             int(joined.config.text_config.hidden_size), self.side, int(joined.config.scale_factor)
         )

@@ -58,6 +58,22 @@ MOTIONS: dict[str, tuple[str, ...]] = {
     "walk": ("walk to the {thing}", "go to the {thing}", "move to the {thing}"),
 }  # fmt: skip
 """By kind of motion."""
+STORIES: dict[int, tuple[str, ...]] = {
+    2: (
+        "take the {0} to the {1}", "pick up the {0} and bring it to the {1}",
+        "put the {0} on the {1}", "first the {0}, then the {1}",
+        "lift the {0} with one hand, set it down at the {1}",
+        "get the {0} from the belt, turn it, leave it on the {1}",
+        "choose a {0} among the others and lay it in the {1}",
+    ),
+    3: (
+        "first the {0}, then the {1}, then the {2}",
+        "take the {0} to the {1}, lift it once more and leave it at the {2}",
+        "bring the {0} over the {1} to the {2}",
+    ),
+}
+"""Phrases that name several things, by how many; what they are about is not always the last."""
+MENTIONS = max(STORIES)
 SIDES = {"l": "left", "r": "right", "": ""}
 
 
@@ -80,6 +96,14 @@ def point_phrase(kind: str, details: Sequence[str], rng: np.random.Generator) ->
     return _one(POINT, rng).format(thing=_one(names(kind, details), rng))
 
 
+def story_phrase(
+    things: Sequence[tuple[str, Sequence[str]]], rng: np.random.Generator
+) -> str:
+    """A phrase that names two things or three, in this order: their kinds and details."""
+    template = _one(STORIES[len(things)], rng)
+    return template.format(*(_one(names(*thing), rng) for thing in things))
+
+
 def motion_phrase(
     motion: str, side: str, thing: tuple[str, Sequence[str]] | None, rng: np.random.Generator
 ) -> str:
@@ -94,6 +118,9 @@ def all_phrases(details: Mapping[str, Sequence[str]]) -> Iterator[str]:
         for name in names(kind, details.get(kind, ())):
             for template in POINT:
                 yield template.format(thing=name)
+            for count, templates in STORIES.items():
+                for template in templates:
+                    yield template.format(*[name] * count)
             for templates in MOTIONS.values():
                 for template in templates:
                     for side in ("left", "right"):

@@ -101,7 +101,9 @@ class PretrainingRun:
         self._work, self._settings = work, settings
         self._resume = work / "resume"
         training, held_out = split_shards(frames, settings.held_out)
-        self._frames, self._held_out = Frames(training), Frames(held_out)
+        self._frames, self._held_out = (
+            Frames(files, settings.stories) for files in (training, held_out)
+        )
         self._scratch = tempfile.TemporaryDirectory(prefix="kuavo_pretrain_")
         stored = self._resume.is_dir()
         policy, self._statistics = self._stored_policy() if stored else self._new_policy()

@@ -19,10 +19,11 @@ class Settings:
 
     start: folder of a base model of this architecture to go on from; empty: random weights.
 
-    frames, queries, noises: per step, frame and query. class_weight, flow_weight, vote_weight: of
-    these losses beside the pointing loss. held_out: every n-th shard is for validation.
-    validate_steps, save_steps: how often. validation_batches: of `frames` frames each.
-    hidden_learning_rate: Muon's, for the hidden layers' matrices, as a factor of the other one.
+    frames, queries, noises: per step, frame and query. stories: share of the pointing phrases that
+    name several things. class_weight, flow_weight, vote_weight: of these losses beside the pointing
+    loss. held_out: every n-th shard is for validation. validate_steps, save_steps: how often.
+    validation_batches: of `frames` frames each. hidden_learning_rate: Muon's, for the hidden
+    layers' matrices, as a factor of the other one.
     """
 
     architecture: str = "nano"
@@ -32,6 +33,7 @@ class Settings:
     frames: int = 16
     queries: int = 4
     noises: int = 3
+    stories: float = 0.0
     learning_rate: float = 2.0e-3
     hidden_learning_rate: float = 3.0
     warmup_steps: int = 50
