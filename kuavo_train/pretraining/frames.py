@@ -137,7 +137,7 @@ class Frames:
         )
 
     def _query(self, shard: dict[str, Any], frame: int, rng: np.random.Generator) -> dict[str, Any]:
-        about = [(thing["kind"], thing["details"]) for thing in shard["about"]["things"]]
+        about = shard["named"]
         motions = shard["by_frame"][frame]
         chunk = np.zeros(shard["chunks"].shape[1:], np.float32)
         moves = bool(motions) and rng.random() < MOTION_SHARE
@@ -192,7 +192,8 @@ def _read(file: Path) -> dict[str, Any]:
     for index, motion in enumerate(shard["about"]["motions"]):
         by_frame[motion["frame"]].append(index)
     shard["by_frame"] = by_frame
-    shard["kinds"] = np.array([CLASSES.index(thing["kind"]) for thing in shard["about"]["things"]])
+    shard["named"] = [(thing["kind"], thing["details"]) for thing in shard["about"]["things"]]
+    shard["kinds"] = np.array([CLASSES.index(kind) for kind, _ in shard["named"]])
     return shard
 
 

@@ -154,6 +154,7 @@ def test_a_note_that_does_not_tell_where_the_cameras_drew_is_found(copy: Path) -
     (copy / EPISODES_FILE).write_text(dump_episodes(notes))
     text = found(check_dataset(copy))
     assert "error episode 0: its metadata is damaged: drawn_every is 0" in text
+    assert text.count("drawn_every is 0") == 2  # once an episode, not once a camera
 
 
 def test_lost_frames_are_a_gap(copy: Path) -> None:

@@ -107,6 +107,14 @@ def unchanged(episode: Episode) -> Iterator[tuple[str, str]]:
             yield ERROR, "its content is not what was recorded: the hash differs"
 
 
+def notes(episode: Episode) -> Iterator[tuple[str, str]]:
+    """Its metadata says where its cameras drew."""
+    try:
+        drawn_every(episode.notes)
+    except ValueError as error:
+        yield ERROR, f"its metadata is damaged: {error}"
+
+
 def camera(name: str, frames: np.ndarray, episode: Episode) -> Iterator[tuple[str, str]]:
     """A camera shows something, all the time. frames: shape (n, H, W, 3), shrunk."""
     short = name.rsplit(".", 1)[-1]
@@ -117,11 +125,9 @@ def camera(name: str, frames: np.ndarray, episode: Episode) -> Iterator[tuple[st
     black = frames.mean(axis=(1, 2, 3)) < BLACK
     if black.any():
         yield ERROR, f"{short} is black in {int(black.sum())} of {len(frames)} frames"
-    try:
-        every = drawn_every(episode.notes)
-    except ValueError as error:
-        yield ERROR, f"its metadata is damaged: {error}"
+    if any(notes(episode)):
         return
+    every = drawn_every(episode.notes)
     frames = frames[: len(episode.state) : every]
     changed = np.abs(np.diff(frames.astype(np.int16), axis=0)).mean(axis=(1, 2, 3)) > STILL
     # coding blurs what changes little, so more motion is asked for than of a bag's images

@@ -141,6 +141,7 @@ def _check(
         *findings.numbers(episode, limits, files.fps),
         *findings.instruction(episode, counter.count),
         *findings.unchanged(episode),
+        *findings.notes(episode),
     ]
     for camera, (file, first) in episode.videos.items() if images else ():
         try:
