@@ -90,6 +90,14 @@ def record(
             min=0, max=1, help="How much the expert varies what no observation tells: 0 not at all."
         ),
     ] = 1.0,
+    glance: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            help="From afar the expert sees a thing up to this far off [m], from near as it is: "
+            "its hand arrives beside the best place and gets straight before it closes in.",
+        ),
+    ] = 0.0,
     clumsy: Annotated[
         float,
         typer.Option(
@@ -162,6 +170,7 @@ def record(
         max_frames=None if seconds is None else round(seconds * FPS),
         disturbance=disturbance,
         whims=whims,
+        glance=glance,
         lead_in=lead_in,
         shadows=shadows,
         draw_every=draw_every,

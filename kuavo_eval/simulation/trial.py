@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from kuavo_eval.simulation.aim import AimWatch
 from kuavo_eval.simulation.candidates import Candidate, trained_policy
 from kuavo_eval.simulation.film import Film
 from kuavo_eval.simulation.robot_driver import COMMAND_HZ, RobotDriver
@@ -17,7 +18,7 @@ from kuavo_eval.simulation.settings import SimulationSettings
 from kuavo_eval.simulation.stand_ins import ExpertDriver, chunk_stand_in
 from kuavo_eval.trials.faults import VoidTrial
 from kuavo_eval.trials.names import simulated_start, trial_name
-from kuavo_eval.trials.schema import Latency, SafetyEvent, Switch, Trial
+from kuavo_eval.trials.schema import Aim, Latency, SafetyEvent, Switch, Trial
 from kuavo_sim.env import CONTROL_HZ, KuavoEnv
 from kuavo_sim.simulation import Simulation
 from kuavo_sim.trials import TIME_UP, play
@@ -144,6 +145,7 @@ def _played(
         safety=tuple(driver.safety),
         latency=driver.latency,
         switch=watch.switch,
+        aim=watch.aim,
         began=began,
     )
 
@@ -157,6 +159,7 @@ class _Watch:
         self._to_switch = job.settings.switch_at
         self._limit = job.settings.time_limit
         self._said: Switch | None = None
+        self._aim = AimWatch(sim)
 
     def begin(self) -> None:
         """The first instruction: the trial's own, or the one that it is switched from."""
@@ -170,8 +173,14 @@ class _Watch:
             return None
         return Switch(self._said.first, self._said.at, _rounded(self._driver.resumed))
 
+    @property
+    def aim(self) -> Aim | None:
+        """Of the first grasp."""
+        return self._aim.aim
+
     def __call__(self) -> str | None:
         """After every control period: a reason to end the trial."""
+        self._aim()
         now = self._sim.time
         if self._to_switch is not None and self._said is None and now >= self._to_switch - 1e-6:
             self._said = Switch(first_task(self._job.task), round(now, 3))

@@ -4,9 +4,10 @@ One schema, one append-only log (`trials.jsonl`), one summary, one report for al
 """
 
 from kuavo_eval.trials.log import TrialLog, read_trials, scored
-from kuavo_eval.trials.schema import Latency, SafetyEvent, Switch, Trial, TrialError
+from kuavo_eval.trials.schema import Aim, Latency, SafetyEvent, Switch, Trial, TrialError
 
 __all__ = [
+    "Aim",
     "Latency",
     "SafetyEvent",
     "Switch",

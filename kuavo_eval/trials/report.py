@@ -33,6 +33,7 @@ def report(document: Mapping[str, Any]) -> str:
     tables.success()
     tables.stages()
     tables.failures()
+    tables.aim()
     tables.timing()
     tables.safety()
     tables.voids()
@@ -142,6 +143,24 @@ class _Tables:
                 ["checkpoint", "commanded task", "did instead", "trials"], instead,
                 "The instruction was not followed, though a task was done.",
             )  # fmt: skip
+
+    def aim(self) -> None:
+        """Where the hand first closed."""
+        if not any(figures["aside"]["n"] for *_, figures in self._rows):
+            return
+        self._page.section(
+            "Aim",
+            "How far beside the middle of the hand the thing was when the hand first began to "
+            "close, on the median. A hand forgives about 2 cm; a policy that does not look goes "
+            "where things lie on average.",
+        )
+        self._page.table(
+            ["checkpoint", "task", "aside", "closes after"],
+            [
+                [label, task, self._page.number(f"{at}.aside"), self._page.number(f"{at}.closes")]
+                for label, task, at, _ in self._rows
+            ],
+        )
 
     def timing(self) -> None:
         """Durations and latencies."""

@@ -54,6 +54,19 @@ class Switch:
 
 
 @dataclass(frozen=True)
+class Aim:
+    """Where the thing to take was, seen from the hand, when the hand first began to close.
+
+    time: into the trial [s]. ahead: the way the hand points [m]. aside: the way its fingers close,
+    0: in their middle [m].
+    """
+
+    time: float
+    ahead: float
+    aside: float
+
+
+@dataclass(frozen=True)
 class Trial:
     """One attempt; void trials have no success and never count.
 
@@ -64,7 +77,8 @@ class Trial:
     rubric: all stages of the task, in order. stages: those reached → when [s], None: not noted.
     duration: of the trial [s]. failure: a tag, e.g. 'dropped'. void: why it does not count.
     did: the task that was really done, commanded or not. interventions: by the operator.
-    began: wall time, ISO 8601. plan: SHA-256 of the trial plan. bag: a file in the folder.
+    aim: None where no hand closed, or nobody could see it. began: wall time, ISO 8601.
+    plan: SHA-256 of the trial plan. bag: a file in the folder.
     """
 
     trial: str
@@ -87,6 +101,7 @@ class Trial:
     safety: tuple[SafetyEvent, ...] = ()
     latency: Latency | None = None
     switch: Switch | None = None
+    aim: Aim | None = None
     began: str = ""
     plan: str = ""
     bag: str | None = None
@@ -153,7 +168,7 @@ class Trial:
         try:
             values["rubric"] = tuple(values["rubric"])
             values["safety"] = tuple(SafetyEvent(**event) for event in values.get("safety", ()))
-            for name, kind in (("latency", Latency), ("switch", Switch)):
+            for name, kind in (("latency", Latency), ("switch", Switch), ("aim", Aim)):
                 if values.get(name) is not None:
                     values[name] = kind(**values[name])
             return cls(**values)

@@ -96,6 +96,8 @@ def _of_task(trials: list[Trial], voids: int) -> dict[str, Any]:
         "stopped": _rate(trials, lambda t: any(event.kind == "fault" for event in t.safety)),
         "latency": _median([trial.latency.median for trial in trials if trial.latency]),
         "latency_p99": _largest([trial.latency.p99 for trial in trials if trial.latency]),
+        "aside": _median([100 * abs(trial.aim.aside) for trial in trials if trial.aim], "cm"),
+        "closes": _median([trial.aim.time for trial in trials if trial.aim]),
         "resumed": _median(
             [
                 trial.switch.resumed - trial.switch.at
@@ -111,12 +113,12 @@ def _rate(trials: list[Trial], true: Any) -> dict[str, Any]:
     return wilson(sum(1 for trial in trials if true(trial)), len(trials)).as_dict()
 
 
-def _median(values: Sequence[float | None]) -> dict[str, Any]:
-    """The median over trials with its bootstrap interval [s]."""
+def _median(values: Sequence[float | None], unit: str = "s") -> dict[str, Any]:
+    """The median over trials with its bootstrap interval."""
     known = [value for value in values if value is not None]
     if not known:
-        return Quantity(None, "s", n=0, of="trials", why=NOTHING).as_dict()
-    return bootstrap(np.median, known, of="trials").quantity("s").as_dict()
+        return Quantity(None, unit, n=0, of="trials", why=NOTHING).as_dict()
+    return bootstrap(np.median, known, of="trials").quantity(unit).as_dict()
 
 
 def _largest(known: Sequence[float]) -> dict[str, Any]:

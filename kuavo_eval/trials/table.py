@@ -25,7 +25,7 @@ def write_table(trials: Sequence[Trial], folder: Path) -> Path:
 
 
 def _row(trial: Trial) -> dict[str, Any]:
-    latency, switch = trial.latency, trial.switch
+    latency, switch, aim = trial.latency, trial.switch, trial.aim
     return {
         "checkpoint": trial.checkpoint,
         "checkpoint_sha256": trial.checkpoint_sha256,
@@ -53,6 +53,9 @@ def _row(trial: Trial) -> dict[str, Any]:
         "switched_from": switch and switch.first,
         "switched_at_s": switch and switch.at,
         "resumed_at_s": switch and switch.resumed,
+        "closes_s": aim and aim.time,
+        "ahead_m": aim and aim.ahead,
+        "aside_m": aim and aim.aside,
         "began": trial.began,
         "plan": trial.plan,
         "bag": trial.bag,
@@ -67,6 +70,7 @@ def _schema(pa: Any) -> Any:
         "interventions": pa.int32(), "safety_events": pa.int32(), "chunks": pa.int32(),
         "duration_s": pa.float64(), "latency_median_s": pa.float64(), "latency_p99_s": pa.float64(),
         "switched_at_s": pa.float64(), "resumed_at_s": pa.float64(),
+        "closes_s": pa.float64(), "ahead_m": pa.float64(), "aside_m": pa.float64(),
     }  # fmt: skip
     empty = Trial("", "simulation", "", "", "", (), None, 0.0, void="-")
     return pa.schema([(name, kinds.get(name, pa.string())) for name in _row(empty)])

@@ -7,7 +7,8 @@ It sees the simulation's true state; a policy sees only the observation.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -25,6 +26,8 @@ QUICKEST = 4
 """Periods of the shortest motion from rest to rest: in fewer the arms could not follow."""
 REACHABLE = 0.03
 """A goal that the arm misses by more than this is out of reach [m]."""
+LOOK = 0.6
+"""So long a hand takes to get straight before a thing when it sees it from near [s]."""
 _CLOSED = 0.95
 """A hand that is told to close farther than this is taken for closed [closure]."""
 
@@ -61,6 +64,8 @@ class Expert(ABC):
         self.done = False
         self.squint = np.zeros(3)
         """How far off it sees what it works with [m]; not zero makes it clumsy."""
+        self.misjudged: Callable[[], np.ndarray] = lambda: np.zeros(3)
+        """How far off it sees a thing from afar, asked once per approach [m]."""
         self.oblivious = False
         """Takes a closed right hand for a full one, as policies do."""
         self.tempo = float(rng.uniform(0.85, 1.2))
@@ -94,6 +99,16 @@ class Expert(ABC):
         """Does it believe that it holds something, and the closed right hand is empty?"""
         empty = self.sim.grasps.held_by("r") is None
         return self.oblivious and empty and self._hands[1] > _CLOSED
+
+    @contextmanager
+    def from_afar(self) -> Iterator[None]:
+        """While the hand is on its way to where it can see better, things are `misjudged`."""
+        off = self.misjudged()
+        self.squint = self.squint + off
+        try:
+            yield
+        finally:
+            self.squint = self.squint - off
 
     # building blocks of plans
 

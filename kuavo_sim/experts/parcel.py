@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from kuavo_sim.experts.base import PERIOD, Expert, Plan, minimum_jerk, pointing
+from kuavo_sim.experts.base import LOOK, PERIOD, Expert, Plan, minimum_jerk, pointing
 from kuavo_sim.experts.ik import Goal
 from kuavo_sim.model.names import BASE_HEIGHT, FINGER_STROKE
 from kuavo_sim.scenes.conveyor import TABLE_TOP, ConveyorScene
@@ -110,7 +110,9 @@ class ParcelExpert(Expert):
         """Open, follow the parcel from above, go down on it."""
         yield from self.clear()
         self._hands[1] = 0.0
-        yield from self.track(HAND, self._above, self._seconds(1.5))
+        with self.from_afar():
+            yield from self.track(HAND, self._above, self._seconds(1.5))
+        yield from self.track(HAND, self._above, LOOK)
         while self.parcel[1] > self._ready_y() + 0.01 and self.on_belt:
             self.reach({HAND: self._above()})
             yield self.action()

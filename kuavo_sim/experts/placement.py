@@ -14,6 +14,7 @@ from scipy.spatial.transform import Rotation
 from kuavo_deploy.robot.version import load_limits
 from kuavo_sim.env import CONTROL_HZ
 from kuavo_sim.experts.base import (
+    LOOK,
     REACHABLE,
     Expert,
     OutOfReach,
@@ -164,7 +165,10 @@ class PlacementExpert(Expert):
 
     def _take_right(self, bottle: Bottle) -> Plan:
         yield from self._open_if_closed("r")
-        yield from self.move_hand("r", self._before_label(bottle, _STAND_OFF), speed=0.3)
+        with self.from_afar():
+            before = self._before_label(bottle, _STAND_OFF)
+        yield from self.move_hand("r", before, speed=0.3)
+        yield from self.track("r", lambda: self._before_label(bottle, _STAND_OFF), LOOK)
         if self._aside(bottle) > _ASIDE:
             return  # it has been moved meanwhile: look again
         yield from self._close_in(bottle)

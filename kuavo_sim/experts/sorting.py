@@ -15,7 +15,7 @@ from scipy.spatial.transform import Rotation
 from kuavo_deploy.robot import layout
 from kuavo_deploy.robot.version import load_limits
 from kuavo_sim.env import CONTROL_HZ
-from kuavo_sim.experts.base import PERIOD, REACHABLE, Expert, OutOfReach, Plan, pointing
+from kuavo_sim.experts.base import LOOK, PERIOD, REACHABLE, Expert, OutOfReach, Plan, pointing
 from kuavo_sim.experts.ik import Goal
 from kuavo_sim.model.names import FINGER_STROKE
 from kuavo_sim.robot import Pose2D
@@ -187,7 +187,10 @@ class SortingExpert(Expert):
     def _pick(self) -> Plan:
         """Take the workpiece; where that fails, end above it with the hand open."""
         try:
-            yield from self._swing_to(self._grasp(_SHORT_OF), speed=0.28)
+            with self.from_afar():
+                before = self._grasp(_SHORT_OF)
+            yield from self._swing_to(before, speed=0.28)
+            yield from self.track(_HAND, lambda: self._grasp(_SHORT_OF), LOOK)
             if self._piece_in_box():
                 yield from self.open(_HAND, 0.2, self._ajar())
             yield from self._approach(speed=0.16)

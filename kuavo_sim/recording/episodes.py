@@ -15,6 +15,7 @@ from kuavo_sim.experts import make_expert
 from kuavo_sim.experts.base import OutOfReach
 from kuavo_sim.experts.whims import Whims
 from kuavo_sim.recording.disturbance import Disturbance
+from kuavo_sim.recording.glances import Glances
 from kuavo_sim.recording.robot_bag import RobotBag
 from kuavo_sim.recording.sim_bag import BagOptions, SimBag
 from kuavo_sim.trials import play
@@ -84,9 +85,10 @@ class EpisodeJob(NamedTuple):
     items: where finished episodes go. key: this one's folder there. bag: how to write a bag, or
     None. max_frames: stop after so many frames, successful or not (short samples), or None.
     keep_failures: record episodes that do not succeed too. disturbance: of the arms while the
-    expert demonstrates, its largest deviation [rad]. whims: see `Whims`. lead_in: before the
-    recording, or None. shadows: in the images. draw_every: the cameras draw at every nth
-    frame and hold their images between.
+    expert demonstrates, its largest deviation [rad]. whims: see `Whims`. glance: how far
+    off the expert sees a thing from afar [m], see `Glances`. lead_in: before the recording, or
+    None. shadows: in the images. draw_every: the cameras draw at every nth frame and hold their
+    images between.
     """
 
     items: Path
@@ -99,6 +101,7 @@ class EpisodeJob(NamedTuple):
     keep_failures: bool = False
     disturbance: float = 0.0
     whims: float = 1.0
+    glance: float = 0.0
     lead_in: LeadIn | None = None
     shadows: bool = True
     draw_every: int = 1
@@ -150,6 +153,7 @@ def _play(job: EpisodeJob, folder: Path, bag: SimBag | None) -> dict[str, Any]:
             bag(env.sim)
             env.on_substep.append(bag)
         expert = make_expert(env.sim, Whims(job.whims, job.seed))
+        expert.misjudged = Glances(job.glance, np.random.default_rng([job.seed, 5]))
         disturb = Disturbance(job.disturbance, np.random.default_rng([job.seed, 2]))
         images = {camera: observation[camera] for camera in topics.CAMERAS}
         ended, lost = False, None

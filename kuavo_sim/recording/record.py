@@ -51,6 +51,7 @@ def record(
     keep_failures: bool = False,
     disturbance: float = 0.0,
     whims: float = 1.0,
+    glance: float = 0.0,
     lead_in: LeadIn | None = None,
     shadows: bool = True,
     draw_every: int = 1,
@@ -71,6 +72,7 @@ def record(
         disturbance: push the arms off the expert's path by offsets of up to this deviation [rad],
             and the base's stands with them; recorded is what the expert wanted.
         whims: how much of the expert's variation is used, 0…1 (see `Whims`).
+        glance: how far off the expert sees a thing from afar [m] (see `Glances`).
         lead_in: drives before the expert takes over; recorded is the expert's part alone.
         shadows: in the images; without, recording takes half the time.
         draw_every: the cameras draw at every nth frame and hold their images between; training
@@ -98,6 +100,7 @@ def record(
         "keep_failures": keep_failures,
         "disturbance": disturbance,
         "whims": whims,
+        **({"glance": glance} if glance else {}),
         **({} if lead_in is None else {"lead_in": lead_in.describe()}),
         **({} if shadows else {"shadows": False}),
         **({} if draw_every == 1 else {DRAWN_EVERY: draw_every}),
@@ -118,6 +121,7 @@ def record(
             keep_failures=keep_failures,
             disturbance=disturbance,
             whims=whims,
+            glance=glance,
             lead_in=lead_in,
             shadows=shadows,
             draw_every=draw_every,

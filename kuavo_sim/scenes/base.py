@@ -85,7 +85,7 @@ class Scene(ABC):
     @property
     @abstractmethod
     def graspable(self) -> list[str]:
-        """Names of the bodies that a hand may hold."""
+        """Names of the bodies that a hand may hold; the task begins with the first."""
 
     @abstractmethod
     def build(self, spec: mujoco.MjSpec) -> None:

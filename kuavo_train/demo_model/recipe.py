@@ -50,6 +50,7 @@ class RecordingPart:
     seed: int = 10_000
     disturbance: float = 0.025
     whims: float = 1.0
+    glance: float = 0.0
     clumsy: float = 0.0
     shadows: bool = True
     draw_every: int = 1
@@ -211,6 +212,7 @@ def _recorded(
         ["sim", "record", "--task", task, "--out", str(folder / task),
          "--episodes", str(episodes), "--seed", str(seed),
          "--disturbance", str(recording.disturbance), "--whims", str(recording.whims),
+         "--glance", str(recording.glance),
          "--height", str(recording.height), "--width", str(recording.width),
          "--shadows" if recording.shadows else "--no-shadows",
          "--draw-every", str(recording.draw_every), *more],

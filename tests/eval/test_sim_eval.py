@@ -34,6 +34,7 @@ def test_who_holds_still_fails_without_any_stage_each_time_alike() -> None:
     trial = tried("hold", time_limit=1.5)
     assert trial.success is False and trial.failure == "time limit"
     assert not trial.stages and trial.did is None and not trial.safety
+    assert trial.aim is None, "no hand closed"
     assert trial.duration == pytest.approx(1.5, abs=0.02)
     assert trial.latency is not None and trial.latency.median == pytest.approx(0.2)
     assert replace(tried("hold", time_limit=1.5), began="") == replace(trial, began="")
@@ -56,6 +57,8 @@ def test_a_demonstration_in_chunks_succeeds_whatever_the_latency(latency: float)
     trial = tried("demonstration", "weighing", latency=latency)
     assert trial.success, (trial.failure, trial.void, trial.safety)
     assert trial.latency is not None and trial.latency.median == pytest.approx(latency)
+    assert trial.aim is not None and abs(trial.aim.aside) < 0.015, "it closes about the parcel"
+    assert abs(trial.aim.ahead) < 0.03 and trial.aim.time < trial.stages["grasped"] + 1e-6
 
 
 @pytest.mark.slow

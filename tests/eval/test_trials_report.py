@@ -14,7 +14,7 @@ from kuavo_eval.folder import read_scores
 from kuavo_eval.hardware.plan import write_plan
 from kuavo_eval.hardware.results import write_plan_results
 from kuavo_eval.hardware.session import PLAN_COPY
-from kuavo_eval.trials import Latency, SafetyEvent, Switch, TrialLog
+from kuavo_eval.trials import Aim, Latency, SafetyEvent, Switch, TrialLog
 from kuavo_eval.trials.results import write_results
 
 from .page_numbers import check_page
@@ -27,8 +27,14 @@ def test_every_figure_of_a_folder_of_trials(tmp_path: Path) -> None:
     lag_again = SafetyEvent(3.0, "fault", "r_arm_4 does not follow: 0.48 rad from its command")
     elbow = SafetyEvent(4.0, "fault", "r_arm_5 does not follow: 0.48 rad from its command")
     trials = [
-        trial(0, success=True, latency=Latency(0.2, 0.4, 9)),
-        trial(1, latency=Latency(0.4, 0.9, 9), safety=(lag, elbow), failure=lag.text),
+        trial(0, success=True, latency=Latency(0.2, 0.4, 9), aim=Aim(1.8, 0.01, -0.012)),
+        trial(
+            1,
+            latency=Latency(0.4, 0.9, 9),
+            safety=(lag, elbow),
+            failure=lag.text,
+            aim=Aim(2.2, 0.01, 0.03),
+        ),
         trial(2, did="moving_grasp", failure="did moving_grasp", safety=(lag_again,)),
         trial(3, void="the lamp went out"),
         trial(3, attempt=2, success=True, switch=Switch("moving_grasp", 3.0, 3.5), note="落袋"),
@@ -43,6 +49,8 @@ def test_every_figure_of_a_folder_of_trials(tmp_path: Path) -> None:
     reached = [stage["reached"]["successes"] for stage in best["stages"]]
     assert reached == [4, 2, 2, 2, 2]
     assert best["latency"]["value"] == pytest.approx(0.3) and best["latency_p99"]["value"] == 0.9
+    assert best["aside"]["value"] == pytest.approx(2.1) and best["aside"]["unit"] == "cm"
+    assert best["closes"]["value"] == pytest.approx(2.0)
     assert best["resumed"]["value"] == pytest.approx(0.5) and best["switched"] == 1
     # the number in a reason differs from trial to trial, the joint's name does not
     assert [(event["what"], event["count"]) for event in best["safety"]] == [
