@@ -74,8 +74,8 @@ def test_the_stages_learn_from_demonstrations_and_corrections(tmp_path):
 def test_beginnings_are_joined_to_the_whole_demonstrations(tmp_path):
     made = {step.name: step for step in steps(read_recipe(RECIPE, []), tmp_path, 2)}
     cut, joined = (made[f"{kind}beginnings of sorting"] for kind in ("", "whole ones and "))
-    assert cut.arguments[cut.arguments.index("--seconds") + 1] == "7.0"
-    assert "--clumsy" not in cut.arguments
+    assert cut.arguments[cut.arguments.index("--seconds") + 1] == "7.5"
+    assert "--clumsy" not in cut.arguments and "--glance" in cut.arguments
     assert [*joined.arguments[2:4], str(joined.makes)] == [
         str(tmp_path / part / "sorting") for part in ("whole", "beginnings", "data")
     ]
