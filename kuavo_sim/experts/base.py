@@ -26,8 +26,10 @@ QUICKEST = 4
 """Periods of the shortest motion from rest to rest: in fewer the arms could not follow."""
 REACHABLE = 0.03
 """A goal that the arm misses by more than this is out of reach [m]."""
-LOOK = 0.6
-"""So long a hand takes to get straight before a thing when it sees it from near [s]."""
+LOOK = 0.3
+"""So long it takes to see that the hand is straight before a thing [s]."""
+STRAIGHTENING = 0.1
+"""Speed of a hand that gets straight before a thing [m/s]."""
 _CLOSED = 0.95
 """A hand that is told to close farther than this is taken for closed [closure]."""
 
@@ -168,6 +170,21 @@ class Expert(ABC):
         for i in range(1, periods + 1):
             self.reach({side: between(start, goal(), minimum_jerk(i / periods))})
             yield self.action()
+
+    def get_straight(
+        self, side: str, goal: Callable[[], Goal], worth_it: Callable[[], bool]
+    ) -> Plan:
+        """From where a thing was misjudged to be to where it is; the farther, the longer.
+
+        Stops as soon as it is not `worth_it` any more: before `goal` is asked.
+        """
+        if not worth_it():
+            return
+        here, _ = self._ik.hand_pose(self._arms, side)
+        off = float(np.linalg.norm(goal().position - here))
+        follow = self.track(side, goal, (LOOK + off / STRAIGHTENING) / self.tempo)
+        while worth_it() and (action := next(follow, None)) is not None:
+            yield action
 
     def move_arms(self, arms: np.ndarray, seconds: float) -> Plan:
         """Move in joint space to a posture, shape (14,) [rad]."""

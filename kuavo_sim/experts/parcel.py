@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from kuavo_sim.experts.base import LOOK, PERIOD, Expert, Plan, minimum_jerk, pointing
+from kuavo_sim.experts.base import PERIOD, Expert, Plan, minimum_jerk, pointing
 from kuavo_sim.experts.ik import Goal
 from kuavo_sim.model.names import BASE_HEIGHT, FINGER_STROKE
 from kuavo_sim.scenes.conveyor import TABLE_TOP, ConveyorScene
@@ -112,7 +112,7 @@ class ParcelExpert(Expert):
         self._hands[1] = 0.0
         with self.from_afar():
             yield from self.track(HAND, self._above, self._seconds(1.5))
-        yield from self.track(HAND, self._above, LOOK)
+        yield from self.get_straight(HAND, self._above, lambda: not self.out_of_reach)
         while self.parcel[1] > self._ready_y() + 0.01 and self.on_belt:
             self.reach({HAND: self._above()})
             yield self.action()
@@ -136,10 +136,18 @@ class ParcelExpert(Expert):
 
     def carry(self, to: np.ndarray, yaw: float, above: float, speed: float = 0.22) -> Plan:
         """Bring the held parcel's middle over `to`, then down to it; stops when it is lost."""
-        for height in (above, 0.0):
-            goal = self.goal(*self._hand_for(to + [0, 0, height], yaw))
-            pace = speed if height else 0.16
-            for action in self.move_hand(HAND, goal, pace):
+        over = to + [0, 0, above]
+        about = over + self.misjudged() * [1.0, 1.0, 0.0]
+
+        def hand_at(place: np.ndarray) -> Goal:
+            return self.goal(*self._hand_for(place, yaw))
+
+        for part in (
+            lambda: self.move_hand(HAND, hand_at(about), speed),
+            lambda: self.get_straight(HAND, lambda: hand_at(over), lambda: self.holds),
+            lambda: self.move_hand(HAND, hand_at(to), 0.16),
+        ):
+            for action in part():
                 if not self.holds:
                     return
                 yield action

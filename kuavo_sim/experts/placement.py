@@ -14,7 +14,6 @@ from scipy.spatial.transform import Rotation
 from kuavo_deploy.robot.version import load_limits
 from kuavo_sim.env import CONTROL_HZ
 from kuavo_sim.experts.base import (
-    LOOK,
     REACHABLE,
     Expert,
     OutOfReach,
@@ -42,7 +41,7 @@ UPRIGHT = np.radians(15)
 _REACH_X, _REACH_Y = (0.26, 0.54), (-0.45, -0.10)
 _LOOSE_TILT = (0.15, 0.03, 0.15)
 """Costs of a hand's orientation where its tilt matters little."""
-_STAND_OFF = 0.10
+_STAND_OFF = 0.12
 """The right hand stops this far before the bottle and looks [m]."""
 _ASIDE = 0.02
 """A bottle farther than this from the middle of the open hand would be knocked over [m]."""
@@ -168,7 +167,11 @@ class PlacementExpert(Expert):
         with self.from_afar():
             before = self._before_label(bottle, _STAND_OFF)
         yield from self.move_hand("r", before, speed=0.3)
-        yield from self.track("r", lambda: self._before_label(bottle, _STAND_OFF), LOOK)
+        yield from self.get_straight(
+            "r",
+            lambda: self._before_label(bottle, _STAND_OFF),
+            worth_it=lambda: self._takeable(bottle),
+        )
         if self._aside(bottle) > _ASIDE:
             return  # it has been moved meanwhile: look again
         yield from self._close_in(bottle)

@@ -15,7 +15,7 @@ from scipy.spatial.transform import Rotation
 from kuavo_deploy.robot import layout
 from kuavo_deploy.robot.version import load_limits
 from kuavo_sim.env import CONTROL_HZ
-from kuavo_sim.experts.base import LOOK, PERIOD, REACHABLE, Expert, OutOfReach, Plan, pointing
+from kuavo_sim.experts.base import PERIOD, REACHABLE, Expert, OutOfReach, Plan, pointing
 from kuavo_sim.experts.ik import Goal
 from kuavo_sim.model.names import FINGER_STROKE
 from kuavo_sim.robot import Pose2D
@@ -39,6 +39,8 @@ _PEAK_OF_MEAN = 1.875
 """Peak over mean speed of a minimum-jerk motion."""
 _SHORT_OF = 0.13
 """From here the hand goes straight to the workpiece, along its own axis [m]."""
+_ABOVE_CELL = 0.12
+"""The workpiece is brought so far above the cell, then straight down [m]."""
 _MOVED = 0.02
 """A workpiece that is this far from where the hand expects it is not grasped [m]."""
 _CLEAR = 0.24
@@ -187,12 +189,11 @@ class SortingExpert(Expert):
     def _pick(self) -> Plan:
         """Take the workpiece; where that fails, end above it with the hand open."""
         try:
-            with self.from_afar():
-                before = self._grasp(_SHORT_OF)
-            yield from self._swing_to(before, speed=0.28)
-            yield from self.track(_HAND, lambda: self._grasp(_SHORT_OF), LOOK)
-            if self._piece_in_box():
+            if self._piece_in_box():  # no room to come from aside
+                yield from self._swing_to(self._grasp(_SHORT_OF), speed=0.28)
                 yield from self.open(_HAND, 0.2, self._ajar())
+            else:
+                yield from self._come_before_piece()
             yield from self._approach(speed=0.16)
         except OutOfReach:  # it was moved away: walk to where it is now
             pass
@@ -207,6 +208,15 @@ class SortingExpert(Expert):
         yield from self._draw_back(_SHORT_OF)
         self._tilt, self._grasp_height = self._some_grip()
 
+    def _come_before_piece(self) -> Plan:
+        with self.from_afar():
+            before = self._grasp(_SHORT_OF)
+        yield from self._swing_to(before, speed=0.28)
+        begin, _ = self._piece()
+        yield from self.get_straight(
+            _HAND, lambda: self._grasp(_SHORT_OF), worth_it=lambda: not self._moved(begin)
+        )
+
     def _some_grip(self) -> tuple[float, float]:
         """Tilt of the hand [rad] and height above the workpiece's middle [m]: never the same."""
         return math.radians(self.rng.uniform(48, 60)), float(self.rng.uniform(-0.004, 0.006))
@@ -220,11 +230,15 @@ class SortingExpert(Expert):
         """Bring the open hand around the workpiece; stop when that is moved away meanwhile."""
         begin, _ = self._piece()
         follow = self.track(_HAND, lambda: self._grasp(0.0), _SHORT_OF / (speed * self.tempo))
-        while np.linalg.norm(self._piece()[0] - begin) < _MOVED:
+        while not self._moved(begin):
             action = next(follow, None)
             if action is None:
                 return
             yield action
+
+    def _moved(self, begin: np.ndarray) -> bool:
+        """Has the workpiece been moved from where it was?"""
+        return bool(np.linalg.norm(self._piece()[0] - begin) >= _MOVED)
 
     def _at_grasp(self) -> bool:
         position, _ = self._ik.hand_pose(self._arms, _HAND)
@@ -249,7 +263,9 @@ class SortingExpert(Expert):
     # placing
 
     def _place(self) -> Plan:
-        yield from self._swing_to(self._placing(0.12), speed=0.28)
+        off = self.misjudged() * [1.0, 1.0, 0.0]
+        yield from self._swing_to(self._placing(_ABOVE_CELL, off), speed=0.28)
+        yield from self.get_straight(_HAND, lambda: self._placing(_ABOVE_CELL), self._holds)
         if not self._holds():
             return
         yield from self.move_hand(_HAND, self._placing(self._drop), speed=0.15)
@@ -258,14 +274,17 @@ class SortingExpert(Expert):
         yield from self.open(_HAND, 0.3)
         yield from self.wait_until(lambda: self.sim.progress.success, 1.0)
 
-    def _placing(self, above: float) -> Goal:
-        """Where the hand puts the workpiece upright and square in the marked cell."""
+    def _placing(self, above: float, off: np.ndarray | None = None) -> Goal:
+        """Where the hand puts the workpiece upright and square in the marked cell.
+
+        above: it [m]. off: where it takes the cell to be, from where it is, (3,) [m].
+        """
         position, piece = self._piece()
         base = Rotation.from_euler("z", self.sim.robot.base_pose.yaw)
         offset, hand = self._ik.hand_pose(self.sim.robot.arm_positions, _HAND)
         held_at = hand.T @ (self.to_base(position) - offset)
         rotation = self._upright(hand, (base.inv() * piece).as_matrix())
-        floor = self._scene.cell_position(self.sim)
+        floor = self._scene.cell_position(self.sim) + (np.zeros(3) if off is None else off)
         target = self.to_base(floor + [0, 0, self._scene.piece_half[2] + above])
         return Goal(target - rotation @ held_at, rotation, (0.2,) * 3)
 
