@@ -7,11 +7,11 @@ the hand forgives; one that goes where things lie on average is off by as much a
 from __future__ import annotations
 
 from kuavo_eval.trials.schema import Aim
+from kuavo_sim.model.names import SIDES
 from kuavo_sim.simulation import Simulation
 
 _CLOSING = 0.4
 """A hand that is told to close farther than this has decided to [closure]."""
-_HANDS = ("l", "r")
 
 
 class AimWatch:
@@ -25,7 +25,7 @@ class AimWatch:
         """After every control period."""
         if self.aim is not None:
             return
-        for side, closure in zip(_HANDS, self._sim.robot.hand_command, strict=True):
+        for side, closure in zip(SIDES, self._sim.robot.hand_command, strict=True):
             if closure > _CLOSING:
                 self.aim = self._seen_from(side)
                 return

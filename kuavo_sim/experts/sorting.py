@@ -274,17 +274,17 @@ class SortingExpert(Expert):
         yield from self.open(_HAND, 0.3)
         yield from self.wait_until(lambda: self.sim.progress.success, 1.0)
 
-    def _placing(self, above: float, off: np.ndarray | None = None) -> Goal:
+    def _placing(self, above: float, off: np.ndarray | float = 0.0) -> Goal:
         """Where the hand puts the workpiece upright and square in the marked cell.
 
-        above: it [m]. off: where it takes the cell to be, from where it is, (3,) [m].
+        above: the cell [m]. off: it takes the cell to be so far from where that is, (3,) [m].
         """
         position, piece = self._piece()
         base = Rotation.from_euler("z", self.sim.robot.base_pose.yaw)
         offset, hand = self._ik.hand_pose(self.sim.robot.arm_positions, _HAND)
         held_at = hand.T @ (self.to_base(position) - offset)
         rotation = self._upright(hand, (base.inv() * piece).as_matrix())
-        floor = self._scene.cell_position(self.sim) + (np.zeros(3) if off is None else off)
+        floor = self._scene.cell_position(self.sim) + off
         target = self.to_base(floor + [0, 0, self._scene.piece_half[2] + above])
         return Goal(target - rotation @ held_at, rotation, (0.2,) * 3)
 
