@@ -29,6 +29,9 @@ BAG_FILE = "episode.bag"
 SUCCESS, FAILED, OVER = "success", "failed", "over"
 SHORTEST = 2
 """An episode has so many frames or more."""
+VERDICT = 5.0
+"""An expert that has done all it wanted waits so long for success [s]; all succeed before."""
+IN_VAIN = "the expert has done all it wanted, in vain"
 
 
 class LeadIn(Protocol):
@@ -156,12 +159,16 @@ def _play(job: EpisodeJob, folder: Path, bag: SimBag | None) -> dict[str, Any]:
         expert.misjudged = Glances(job.glance, np.random.default_rng([job.seed, 5]))
         disturb = Disturbance(job.disturbance, np.random.default_rng([job.seed, 2]))
         images = {camera: observation[camera] for camera in topics.CAMERAS}
-        ended, lost = False, None
+        ended, lost, idle = False, None, 0
         while not ended:
             try:
                 action = expert.act()
             except OutOfReach as error:
                 lost = str(error)
+                break
+            idle += expert.done
+            if idle > VERDICT * CONTROL_HZ:
+                lost = IN_VAIN
                 break
             episode.add(Frame(observation["state"], action, images))
             env.cameras = () if episode.length % job.draw_every else topics.CAMERAS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -16,8 +17,10 @@ from typer.testing import CliRunner
 from kuavo_cli.errors import UserError
 from kuavo_deploy.robot import topics
 from kuavo_sim.cli import app
+from kuavo_sim.env import CONTROL_HZ
+from kuavo_sim.experts.weighing import WeighingExpert
 from kuavo_sim.recording import record as record_module
-from kuavo_sim.recording.episodes import EpisodeJob, record_one
+from kuavo_sim.recording.episodes import IN_VAIN, VERDICT, EpisodeJob, record_one
 from kuavo_sim.recording.record import record
 from kuavo_sim.recording.sim_bag import BagOptions
 from kuavo_train.data.check.episodes import DatasetFiles, Episode
@@ -25,6 +28,7 @@ from kuavo_train.data.conversion import convert
 from kuavo_train.data.decoding import decoded
 from kuavo_train.data.episode import EpisodeDataset, Frame
 from kuavo_train.data.metadata import read_episodes
+from kuavo_train.data.workspace import RESULT_FILE
 from kuavo_train.tasks import task_named
 
 SIZE = (48, 64)
@@ -192,6 +196,17 @@ def test_seeds_on_which_the_expert_fails_are_left_out(
     assert report["seeds"] == [0, 2]
     assert report["failed_seeds"] == {"1": "out of time"}
     assert [e["episode_index"] for e in read_episodes(tmp_path / "d")] == [0, 1]
+
+
+def test_an_expert_that_is_done_in_vain_does_not_wait_for_the_time_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(WeighingExpert, "plan", lambda self: iter(()))
+    job = EpisodeJob(tmp_path, "0", "weighing", 0, SIZE, bag=None, keep_failures=True)
+    assert record_one(job) == "failed"
+    result = json.loads((tmp_path / "0" / RESULT_FILE).read_text())
+    assert result["failure"] == IN_VAIN
+    assert result["length"] == round(VERDICT * CONTROL_HZ)
 
 
 @pytest.mark.parametrize(
