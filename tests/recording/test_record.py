@@ -202,7 +202,7 @@ def test_an_expert_that_is_done_in_vain_does_not_wait_for_the_time_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(WeighingExpert, "plan", lambda self: iter(()))
-    job = EpisodeJob(tmp_path, "0", "weighing", 0, SIZE, bag=None, keep_failures=True)
+    job = EpisodeJob(tmp_path, "0", "weighing", 0, SIZE, None, None, True, draw_every=25)
     assert record_one(job) == "failed"
     result = json.loads((tmp_path / "0" / RESULT_FILE).read_text())
     assert result["failure"] == IN_VAIN
