@@ -97,7 +97,9 @@ class ParcelExpert(Expert):
 
     def pick(self) -> Plan:
         """Open, get the hand around the parcel, close, lift. May fail: look after."""
-        if not self.is_around:
+        if self.is_around:
+            yield from self.track(HAND, self._around, self._seconds(0.3))
+        else:
             yield from self.get_around()
         if self.out_of_reach:
             return
@@ -177,11 +179,11 @@ class ParcelExpert(Expert):
         """A hand with this demonstrator's tilt at a world position (3,) [m]."""
         return self.goal(position, pointing(self.tilt, yaw))
 
-    def _around(self) -> Goal:
+    def _around(self, higher: float = 0.0) -> Goal:
         _, yaw, height = self.axes()
         position = self._soon()
         floor = position[2] - height
-        position[2] = max(position[2], floor + TIP_CLEARANCE)
+        position[2] = max(position[2], floor + TIP_CLEARANCE) + higher
         along = self.grasp_shift * np.array([np.cos(yaw), np.sin(yaw), 0.0])
         return self.pose(position + along, yaw)
 

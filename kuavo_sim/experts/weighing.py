@@ -12,6 +12,8 @@ from kuavo_sim.scenes.weighing import weighs_right
 BIN_YAW = -0.15
 LONGEST_WEIGHING = 4.0
 MOST_WAITS = 3
+CLEAR_OF_PLATFORM = 0.012
+"""A hand that waits is so much higher than one that grasps: if it sinks, it is not weighed [m]."""
 
 
 class WeighingExpert(ParcelExpert):
@@ -29,8 +31,8 @@ class WeighingExpert(ParcelExpert):
                 yield from self._put_on_scale()
             elif self._lies_on_scale and not self._weighed_alone and waits < MOST_WAITS:
                 waits += 1
-                if self.is_around:  # touched by neither finger
-                    yield from self.move_hand(HAND, self._around())
+                if self.is_around:  # touched by neither finger, the platform by none
+                    yield from self.move_hand(HAND, self._around(CLEAR_OF_PLATFORM))
                 yield from self.wait_until(lambda: self._weighed, LONGEST_WEIGHING)
                 yield from self.wait(LET_LIE)
             else:

@@ -65,6 +65,16 @@ def test_a_parcel_in_the_hand_is_not_weighed(start):
     assert one.expert.holds and one.stages == ("grasped",)
 
 
+@pytest.mark.parametrize("seed", range(1000, 1003))
+def test_while_it_waits_the_hand_may_sink_a_centimetre_and_is_not_weighed(start, seed):
+    one = start(seed).run(until=lambda one: one.scene.scale.reading is Reading.HOLDING)
+    assert one.expert.is_around and not one.scene.in_hand(one.sim)
+    for pad in map(one.sim.data.geom, ("r_pad_in", "r_pad_out")):
+        half = one.sim.model.geom(pad.id).size
+        lowest = pad.xpos[2] - np.abs(pad.xmat.reshape(3, 3)[2]) @ half
+        assert lowest > one.scene.scale.top + 0.01
+
+
 def test_taken_from_the_scale_too_early_is_not_weighed(start):
     one = start(3).run(until=lambda one: "on_scale" in one.stages)
     assert one.scene.scale.reading is Reading.SETTLING
