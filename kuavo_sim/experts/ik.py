@@ -85,14 +85,14 @@ class ArmIK:
             self._configuration.integrate_inplace(velocity, _STEP)
             if np.abs(velocity).max() * _STEP < 1e-5:
                 break
-        error = max(
-            float(np.linalg.norm(self._tasks[side].compute_error(self._configuration)[:3]))
-            for side in goals
-        )
         arms = self._configuration.q[self._indices].copy()
         for side, part in _ARMS.items():
             if side not in goals:
                 arms[part] = start[part]
+        error = max(
+            float(np.linalg.norm(self.hand_pose(arms, side)[0] - goal.position))
+            for side, goal in goals.items()
+        )
         return arms, error
 
     def _full(self, arms: np.ndarray) -> np.ndarray:
