@@ -102,6 +102,10 @@ class Expert(ABC):
         empty = self.sim.grasps.held_by("r") is None
         return self.oblivious and empty and self._hands[1] > _CLOSED
 
+    def misjudged_destination(self) -> np.ndarray:
+        """How far off it sees, from afar, where a thing shall go: (3,) [m], never in height."""
+        return self.misjudged() * [1.0, 1.0, 0.0]
+
     @contextmanager
     def from_afar(self) -> Iterator[None]:
         """While the hand is on its way to where it can see better, things are `misjudged`."""

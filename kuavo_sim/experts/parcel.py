@@ -139,7 +139,7 @@ class ParcelExpert(Expert):
     def carry(self, to: np.ndarray, yaw: float, above: float, speed: float = 0.22) -> Plan:
         """Bring the held parcel's middle over `to`, then down to it; stops when it is lost."""
         over = to + [0, 0, above]
-        about = over + self.misjudged() * [1.0, 1.0, 0.0]
+        about = over + self.misjudged_destination()
 
         def hand_at(place: np.ndarray) -> Goal:
             return self.goal(*self._hand_for(place, yaw))

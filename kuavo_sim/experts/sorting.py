@@ -263,7 +263,7 @@ class SortingExpert(Expert):
     # placing
 
     def _place(self) -> Plan:
-        off = self.misjudged() * [1.0, 1.0, 0.0]
+        off = self.misjudged_destination()
         yield from self._swing_to(self._placing(_ABOVE_CELL, off), speed=0.28)
         yield from self.get_straight(_HAND, lambda: self._placing(_ABOVE_CELL), self._holds)
         if not self._holds():
