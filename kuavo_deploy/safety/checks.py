@@ -107,12 +107,17 @@ def _numbers(values: object, shape: tuple, what: str) -> np.ndarray:
 def check_reach(plan: Plan, soft: SoftLimits, tolerance: float) -> None:
     """Refuse a plan whose arms are further outside the limits than `tolerance` [rad].
 
-    A little outside is a policy's noise and is clipped; far outside is another unit or robot.
+    A little outside is a policy's noise and is clipped; far outside is another unit, another
+    robot, or a policy that has lost its way.
     """
-    excess = soft.excess(plan.actions[:, list(layout.ARM_INDICES)])
-    if excess > tolerance:
+    arms = plan.actions[:, list(layout.ARM_INDICES)]
+    beyond = soft.beyond(arms)
+    if (excess := beyond.max(initial=0.0)) > tolerance:
+        step, joint = np.unravel_index(beyond.argmax(), beyond.shape)
         raise PlanRefused(
-            f"a plan is {excess:.2f} rad outside the arms' limits: degrees, or another robot?"
+            f"a plan is {excess:.2f} rad outside the arms' limits: "
+            f"{layout.ARM_JOINT_NAMES[joint]} {arms[step, joint]:.2f} rad at step {step}. Degrees, "
+            "another robot, or a policy that has lost its way?"
         )
 
 

@@ -115,8 +115,11 @@ class SoftLimits:
         """The nearest positions inside the range, shape (14,) [rad]."""
         return np.clip(positions, self.lower, self.upper)
 
+    def beyond(self, positions: np.ndarray) -> np.ndarray:
+        """How far each position is outside the soft range, shape (…, 14), inside 0 [rad]."""
+        outside = np.maximum(self._soft_lower - positions, positions - self._soft_upper)
+        return np.maximum(outside, 0.0)
+
     def excess(self, positions: np.ndarray) -> float:
         """How far positions, shape (…, 14), are outside the soft range, at most [rad]."""
-        return float(
-            np.maximum(self._soft_lower - positions, positions - self._soft_upper).max(initial=0.0)
-        )
+        return float(self.beyond(positions).max(initial=0.0))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from kuavo_deploy.executor.epochs import Announcement, EpochError
 from kuavo_deploy.executor.settings import ExecutorSettings
+from kuavo_deploy.robot import layout
 
 from .world import LIMITS, MIDDLE, STEP, World, assert_bounded
 
@@ -151,7 +152,7 @@ def test_a_number_that_is_not_finite_never_leaves_and_faults(bad: float, index: 
         ({"positions": np.zeros((501, 16)), "times": np.arange(1, 502) / 10}, "1…500"),
         ({"stamp": 0.0}, "stamp"),
         ({"stamp": np.nan}, "stamp"),
-        ({"positions": np.rad2deg(np.full((20, 16), 1.0))}, "degrees"),
+        ({"positions": np.rad2deg(np.full((20, 16), 1.0))}, "Degrees"),
     ],
 )
 def test_a_malformed_plan_faults_with_what_is_wrong(change: dict, said: str) -> None:
@@ -159,6 +160,17 @@ def test_a_malformed_plan_faults_with_what_is_wrong(change: dict, said: str) -> 
     refusal = world.executor.on_plan(world.plan(**change))
     assert refusal is not None and said in refusal
     assert world.state == "fault"
+
+
+def test_a_plan_far_outside_is_told_by_joint_and_step() -> None:
+    world = World().running()
+    actions = np.zeros((20, 16))
+    actions[:, list(layout.ARM_INDICES)] = MIDDLE
+    actions[7, layout.STATE_NAMES.index("r_arm_4")] -= 4.0
+    actions[9, layout.STATE_NAMES.index("l_arm_2")] += 3.0
+    refusal = world.executor.on_plan(world.plan(positions=actions))
+    assert refusal is not None
+    assert f"r_arm_4 {MIDDLE[10] - 4.0:.2f} rad at step 7" in refusal
 
 
 @pytest.mark.parametrize(

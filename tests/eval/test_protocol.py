@@ -179,7 +179,8 @@ def test_a_policy_that_cannot_be_loaded_is_void(tmp_path: Path) -> None:
     "reason",
     [
         "r_arm_4 does not follow: 0.56 rad from its command",
-        "a plan is 0.90 rad outside the arms' limits: degrees, or another robot?",
+        "a plan is 0.90 rad outside the arms' limits: l_arm_1 2.45 rad at step 3. Degrees, another "
+        "robot, or a policy that has lost its way?",
     ],
 )
 def test_a_stop_that_the_policy_caused_is_a_failure(tmp_path: Path, reason: str) -> None:
