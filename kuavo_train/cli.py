@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +11,7 @@ import typer
 
 from kuavo_cli.errors import UserError
 from kuavo_train.errors import TrainingError
+from kuavo_train.sequential.processes import is_shared, run_shared
 from kuavo_train.tasks import load_tasks
 from kuavo_train.tasks.registry import configs_root
 
@@ -35,12 +37,19 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Skip finished stages, continue the stopped one.")
     ] = False,
+    processes: Annotated[
+        int,
+        typer.Option(min=1, help="That share every step: one per GPU, or per core of a CPU."),
+    ] = 1,
 ) -> None:
     """Train all stages of the curriculum, in order."""
     if context.invoked_subcommand:
         return
     if not all_stages:
         raise UserError("say what to train: kuavo train --all (or --help)", exit_code=2)
+    if processes > 1 and not is_shared():
+        command = [sys.executable, "-m", "kuavo_cli.main", *sys.argv[1:]]
+        raise typer.Exit(run_shared(command, processes))
     _call(_train_all, config_name, override or [], resume)
 
 

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from kuavo_sim.ros.alone import NEVER_ALONE
+from kuavo_cli.never_alone import NEVER_ALONE
 
 _ENDINGS = ((signal.SIGINT, 20.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
 """How a group is asked to end, and how long it may take [s]."""

@@ -59,6 +59,7 @@ class RosRobot:
         self._policy: Child | None = None
         self._running = ""
         self._bag: Child | None = None
+        self._active = Path()
         self._lock = threading.Lock()
         self._state, self._reason = "unknown", "the executor has not spoken yet"
         self._changes: list[Change] = []
@@ -151,9 +152,7 @@ class RosRobot:
         """See `Robot.stop`."""
         self._call(names.DISABLE)
         self._call(names.RESET_FAULT)
-        if self._bag is not None:
-            self._bag.end()
-            self._bag = None
+        self._end_bag()
         with self._lock:
             self._changes, self._latencies, self._session = [], [], None
 
@@ -219,13 +218,23 @@ class RosRobot:
 
     def _record(self, file: Path) -> None:
         file.parent.mkdir(exist_ok=True)
-        active = file.with_name(file.name + ".active")
+        active = self._active = file.with_name(file.name + ".active")
         active.unlink(missing_ok=True)  # of a session that was killed
         self._bag = Child(
             ["rosbag", "record", "--buffsize=1024", "--tcpnodelay", "-O", str(file), *BAG_TOPICS],
             self._folder / "log" / "bags.txt",
         )  # fmt: skip
         self._await(active.exists, PATIENCE, "the bag is not recorded")
+
+    def _end_bag(self) -> None:
+        if self._bag is None:
+            return
+        self._bag.end()
+        self._bag = None
+        # `rosbag` ends before the recorder that it started has written the bag's index.
+        end = time.monotonic() + PATIENCE
+        while self._active.exists() and time.monotonic() < end:
+            time.sleep(LOOK)
 
     def _reset(self, trial: PlannedTrial) -> None:
         rospy.set_param("/kuavo_sim/task", trial.task)

@@ -12,9 +12,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-NEVER_ALONE = ("setpriv", "--pdeathsig", "INT", "--")
-"""Linux: before a command, Ctrl-C for it when the process that started it is gone, even by kill -9.
-A policy that nobody watches must not go on, nor dispute the robot with the next one's."""
+from kuavo_cli.never_alone import NEVER_ALONE
 
 
 def find_roslaunch() -> str:

@@ -36,6 +36,13 @@ class TrainingPart:
 
 
 @dataclass
+class CurriculumPart(TrainingPart):
+    """processes: that share every step; the configuration's batch_size is of each."""
+
+    processes: int = 1
+
+
+@dataclass
 class PretrainingPart(TrainingPart):
     """shipped: take the base model that comes with the project instead of making one."""
 
@@ -99,7 +106,9 @@ class Recipe:
     recording: RecordingPart = field(default_factory=RecordingPart)
     beginnings: BeginningsPart = field(default_factory=BeginningsPart)
     corrections: CorrectionsPart = field(default_factory=CorrectionsPart)
-    training: TrainingPart = field(default_factory=lambda: TrainingPart("smolvla_sequential_demo"))
+    training: CurriculumPart = field(
+        default_factory=lambda: CurriculumPart("smolvla_sequential_demo")
+    )
     trials: TrialsPart = field(default_factory=TrialsPart)
 
 
@@ -248,7 +257,10 @@ def _training(
         f"cache.folder='{out}/cache'",
         *recipe.training.settings,
     ]
-    command = ["train", "--all", "--resume", "--config-name", recipe.training.config]
+    command = [
+        *("train", "--all", "--resume", "--config-name", recipe.training.config),
+        *("--processes", str(recipe.training.processes)),
+    ]
     return [*command, *_set(settings)]
 
 

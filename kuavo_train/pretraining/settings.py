@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +51,23 @@ class Settings:
     validation_batches: int = 4
     save_steps: int = 50
 
+    def __post_init__(self) -> None:
+        """Raises TrainingError: a number that no run can be made with."""
+        for names, (low, high) in _RANGES.items():
+            for name in names.split():
+                if not low <= getattr(self, name) <= high:
+                    valid = f"at least {low:g}" if high == math.inf else f"{low:g} to {high:g}"
+                    raise TrainingError(
+                        f"pretraining settings: {name} is {getattr(self, name):g}: {valid}"
+                    )
+
+
+_RANGES = {
+    "steps frames queries noises validate_steps validation_batches save_steps": (1, math.inf),
+    "held_out": (2, math.inf),
+    "stories brightness final_learning_rate": (0, 1),
+    "warmup_steps weight_decay class_weight flow_weight vote_weight": (0, math.inf),
+}
 
 MAY_CHANGE = frozenset(
     {

@@ -261,3 +261,7 @@ def test_settings_are_read_and_wrong_ones_named():
         read_settings(folder, "no_such", [])
     with pytest.raises(TrainingError, match="stepz"):
         read_settings(folder, "nano", ["stepz=7"])
+    with pytest.raises(TrainingError, match="stories is 1.5: 0 to 1"):
+        read_settings(folder, "nano", ["stories=1.5"])
+    with pytest.raises(TrainingError, match="queries is 0: at least 1"):
+        read_settings(folder, "nano", ["queries=0"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 
@@ -12,6 +11,7 @@ from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from kuavo_train.episodes.augmentation import Augmentation
+from kuavo_train.sequential.processes import run_shared
 
 from .conftest import REPOSITORY, STAGES, Curriculum
 
@@ -62,26 +62,14 @@ def test_accumulated_micro_batches_equal_one_batch(whole, curriculum):
 
 
 def test_two_processes_equal_one_at_the_same_global_batch(whole, curriculum):
-    """`accelerate launch` as a user calls it, here with two processes on the CPU.
-
-    (Its own `--cpu` starts one process whatever one asks for; training.device=cpu decides.)
-    """
     command = [
-        *(sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes=2"),
-        "--num_machines=1",
-        "--mixed_precision=no",
-        "--dynamo_backend=no",
-        "--main_process_port=0",
+        sys.executable,
         str(REPOSITORY / "kuavo_train" / "train_smolvla_sequential.py"),
-        "--config-path=../configs/policy",
+        f"--config-path={REPOSITORY / 'configs' / 'policy'}",
         "--config-name=smolvla_sequential_base",
         *curriculum.arguments(STAGES[0], *SETTINGS, "training.batch_size=4"),
     ]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert run_shared(command, 2) == 0
     assert same_curves(curriculum, whole)
     assert close(weights(curriculum), weights(whole))
     log = (curriculum.output / "training.log").read_text()
