@@ -18,7 +18,7 @@ os.environ.setdefault("MUJOCO_GL", "egl")
 app = typer.Typer()
 CORES = os.cpu_count() or 1
 _NOT_THROUGH_NODES = (
-    "stand_in", "switch", "latency", "continuation", "noise", "videos", "workers"
+    "stand_in", "switch", "latency", "continuation", "noise", "shadows", "videos", "workers"
 )  # fmt: skip
 
 
@@ -50,6 +50,9 @@ def sim(
     ] = 0.0,
     height: Annotated[int, typer.Option(min=32, help="Of the cameras' images [px].")] = 480,
     width: Annotated[int, typer.Option(min=32, help="Of the cameras' images [px].")] = 640,
+    shadows: Annotated[
+        bool, typer.Option("--shadows/--no-shadows", help="In the cameras' images.")
+    ] = True,
     time_limit: Annotated[
         Optional[float],  # noqa: UP045
         typer.Option(help="Of a trial [s]; default: the scene's."),
@@ -97,6 +100,7 @@ def sim(
         continuation=continuation,
         noise=noise,
         image_size=(height, width),
+        shadows=shadows,
         switch_at=switch,
         time_limit=time_limit,
         device=device,

@@ -62,7 +62,11 @@ def _conditions(about: dict[str, Any]) -> list[dict[str, Any]]:
         },
         {"what": "how chunks continue each other", "value": settings["continuation"]},
         {"what": "noise that chunks start from", "value": settings["noise"]},
-        {"what": "camera images", "value": f"{width} × {height} px, JPEG"},
+        {
+            "what": "camera images",
+            "value": f"{width} × {height} px, JPEG"
+            + ("" if settings.get("shadows", True) else ", no shadows"),
+        },
     ]  # fmt: skip
     if settings["switch_at"] is not None:
         conditions.append(

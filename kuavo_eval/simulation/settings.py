@@ -16,11 +16,11 @@ class SimulationSettings:
     on this machine, measured before the first trial. interval: between the starts of two
     inferences, at least [s]. continuation: how chunks follow each other, see
     `kuavo_deploy.policy.continuation`. noise: see `TrainedPolicy`. image_size: height and width of
-    the cameras' images [px], coded as JPEG like the robot's. switch_at: begin with another task's
-    instruction, and say the trial's own after so many seconds; None: no switch. time_limit: of a
-    trial [s]; None: the scene's. device, dtype: of the policy. robot_version: whose limits the
-    executor keeps. workers: processes. videos: films of the first failures, per checkpoint and
-    task.
+    the cameras' images [px], coded as JPEG like the robot's. shadows: whether images show them, as
+    the robot's do. switch_at: begin with another task's instruction, and say the trial's own after
+    so many seconds; None: no switch. time_limit: of a trial [s]; None: the scene's. device, dtype:
+    of the policy. robot_version: whose limits the executor keeps. workers: processes. videos: films
+    of the first failures, per checkpoint and task.
     """
 
     latency: float | None = None
@@ -28,6 +28,7 @@ class SimulationSettings:
     continuation: str = "rtc"
     noise: float = 0.0
     image_size: tuple[int, int] = (480, 640)
+    shadows: bool = True
     switch_at: float | None = None
     time_limit: float | None = None
     device: str = "auto"

@@ -75,7 +75,10 @@ def run_trial(job: TrialJob) -> Trial:
     """Run it to its end."""
     began = datetime.now(timezone.utc).isoformat(timespec="seconds")
     expert = job.candidate.stand_in in ("expert", "swapped")
-    env = KuavoEnv(job.task, image_size=None, control_hz=CONTROL_HZ if expert else COMMAND_HZ)
+    env = KuavoEnv(
+        job.task, image_size=None, control_hz=CONTROL_HZ if expert else COMMAND_HZ,
+        shadows=job.settings.shadows,
+    )  # fmt: skip
     _, info = env.reset(seed=job.seed)
     try:
         driver = make_driver(job, env.sim)

@@ -83,6 +83,22 @@ def test_a_policy_slower_than_its_chunk_is_void_not_bad() -> None:
     assert trial.void == "inference takes longer than a chunk lasts"
 
 
+def test_a_policy_sees_shadows_as_the_robot_does_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[np.ndarray] = []
+
+    def plan(self: Hold, observation: Any, sampling: Any) -> np.ndarray:
+        (image,) = [value for name, value in observation.items() if "head" in name]
+        seen.append(np.asarray(image, dtype=float))
+        raise RuntimeError("seen enough")
+
+    monkeypatch.setattr(Hold, "cameras", ("head_cam_h",))
+    monkeypatch.setattr(Hold, "plan", plan)
+    for shadows in (True, False):
+        tried("hold", "weighing", shadows=shadows)
+    with_shadows, without = seen
+    assert with_shadows.mean() < without.mean() * 0.98, "shadows darken the picture"
+
+
 def test_a_policy_that_raises_is_void_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     def plan(self: Hold, observation: Any, sampling: Any) -> np.ndarray:
         raise RuntimeError("CUDA out of memory")
