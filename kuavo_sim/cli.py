@@ -117,6 +117,14 @@ def record(
         Optional[float],  # noqa: UP045
         typer.Option(help="Of that checkpoint's inference [s]; default: measured."),
     ] = None,
+    from_stage: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            "--from",
+            help="A stage of the task: what comes before it is done unseen, recorded is the rest. "
+            "Many endings instead of few whole ones.",
+        ),
+    ] = None,
     shadows: Annotated[
         bool, typer.Option(help="In the images; without, recording takes half the time.")
     ] = True,
@@ -148,13 +156,16 @@ def record(
     An interrupted recording continues when the same command runs again.
     """
     from kuavo_sim.recording.clumsy import Clumsy
+    from kuavo_sim.recording.endings import ending
     from kuavo_sim.recording.episodes import LeadIn
     from kuavo_sim.recording.record import record as record_episodes
     from kuavo_train.data.features import FPS
 
-    if clumsy and after is not None:
-        raise UserError("--clumsy and --after both say who begins; give one of them")
+    if sum([bool(clumsy), after is not None, from_stage is not None]) > 1:
+        raise UserError("--clumsy, --after and --from say how an episode begins: give one of them")
     lead_in: LeadIn | None = Clumsy(clumsy) if clumsy else None
+    if from_stage is not None:
+        lead_in = ending(_tasks(task)[0], from_stage, disturbance, whims)
     if after is not None:
         from kuavo_eval.simulation.lead_in import policy_leads
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import yaml
 
 from kuavo_cli.errors import UserError
@@ -26,14 +25,14 @@ def rubrics_of(tasks: Sequence[str], file: Path | None = None) -> dict[str, tupl
 
 
 def _of_scene(task: str) -> tuple[str, ...]:
-    from kuavo_sim.scenes import SCENES, scene_class
+    from kuavo_sim.scenes import SCENES, stages_of
 
     if task not in SCENES:
         raise UserError(
             f"{task} has no simulated scene to take its rubric from: give --rubric FILE with "
             f"'{task}: [first stage, second stage]'"
         )
-    return scene_class(task)(np.random.default_rng(0)).rubrics()[0].stages
+    return stages_of(task)
 
 
 def _read(file: Path) -> dict[str, tuple[str, ...]]:

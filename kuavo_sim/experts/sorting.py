@@ -47,6 +47,8 @@ _CLEAR = 0.24
 """Steps back this far from the flow rack before it turns [m]."""
 _IN_VIEW = 1.0
 """The placement rack is in the head camera's view when the heading is this near to it [rad]."""
+_NEAR_ENOUGH = 0.08
+"""Who stands so near to the place before the placement rack goes no farther [m, rad]."""
 _COMFORT = (0.13, 0.14)
 """Largest distance of the work from the best spot, ahead and aside, without a side step [m]."""
 
@@ -148,7 +150,7 @@ class SortingExpert(Expert):
             return place
 
         here = self.sim.robot.base_pose
-        if np.abs(np.subtract(place, here)).max() > 0.03:
+        if np.abs(np.subtract(place, here)).max() > _NEAR_ENOUGH:
             yield from self._walk_while(goal)
 
     def _varied(self, stand: Pose2D) -> Pose2D:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from importlib import import_module
 
+import numpy as np
+
 from kuavo_sim.scenes.base import Rubric, Scene, TaskProgress
 
 _MODULES = {
@@ -27,4 +29,13 @@ def scene_class(task: str) -> type[Scene]:
     return getattr(import_module(module), name)
 
 
-__all__ = ["SCENES", "Rubric", "Scene", "TaskProgress", "scene_class"]
+def stages_of(task: str) -> tuple[str, ...]:
+    """The stages of a task's own rubric, in order.
+
+    Raises:
+        ValueError: there is no scene for it; the message lists those that there are.
+    """
+    return scene_class(task)(np.random.default_rng(0)).rubrics()[0].stages
+
+
+__all__ = ["SCENES", "Rubric", "Scene", "TaskProgress", "scene_class", "stages_of"]

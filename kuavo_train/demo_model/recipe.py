@@ -78,6 +78,18 @@ class BeginningsPart:
 
 
 @dataclass
+class EndingsPart:
+    """More demonstrations, of what follows a stage, of the tasks in `stages`: which one it is.
+
+    They are as the whole ones, but never begin clumsily.
+    """
+
+    episodes: int = 0
+    seed: int = 30_000
+    stages: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
 class CorrectionsPart:
     """Demonstrations from where a first model, trained jointly, errs; 0 episodes for none.
 
@@ -105,6 +117,7 @@ class Recipe:
     pretraining: PretrainingPart = field(default_factory=PretrainingPart)
     recording: RecordingPart = field(default_factory=RecordingPart)
     beginnings: BeginningsPart = field(default_factory=BeginningsPart)
+    endings: EndingsPart = field(default_factory=EndingsPart)
     corrections: CorrectionsPart = field(default_factory=CorrectionsPart)
     training: CurriculumPart = field(
         default_factory=lambda: CurriculumPart("smolvla_sequential_demo")
@@ -190,20 +203,26 @@ def steps(recipe: Recipe, out: Path, workers: int) -> list[Step]:
 
 
 def _demonstrations(recipe: Recipe, task: str, out: Path, common: Sequence[str]) -> list[Step]:
-    """Whole ones, and beginnings in one dataset with them."""
-    whole, part = recipe.recording, recipe.beginnings
-    cut = part.episodes > 0 and task in part.seconds
-    parts = [out / "whole", out / "beginnings"]
+    """Whole ones, beginnings and endings, in one dataset."""
+    whole, first, last = recipe.recording, recipe.beginnings, recipe.endings
+    parts: dict[str, tuple[int, int, list[str]]] = {}
+    if first.episodes and task in first.seconds:
+        parts["beginnings"] = first.episodes, first.seed, ["--seconds", str(first.seconds[task])]
+    if last.episodes and task in last.stages:
+        parts["endings"] = last.episodes, last.seed, ["--from", last.stages[task]]
+    folder = out / "whole" if parts else out / "data"
     made = [
-        _recorded(f"demonstrations of {task}", task, parts[0] if cut else out / "data", whole,
-                  whole.episodes, whole.seed, ["--clumsy", str(whole.clumsy), *common])
+        _recorded(f"demonstrations of {task}", task, folder, whole, whole.episodes, whole.seed,
+                  ["--clumsy", str(whole.clumsy), *common]),
+        *(
+            _recorded(f"{name} of {task}", task, out / name, whole, episodes, seed,
+                      [*more, *common])
+            for name, (episodes, seed, more) in parts.items()
+        ),
     ]  # fmt: skip
-    if cut:
-        made += [
-            _recorded(f"beginnings of {task}", task, parts[1], whole, part.episodes, part.seed,
-                      ["--seconds", str(part.seconds[task]), *common]),
-            _joined(f"whole ones and beginnings of {task}", task, parts, out / "data"),
-        ]  # fmt: skip
+    if parts:
+        folders = [folder, *(out / name for name in parts)]
+        made.append(_joined(f"whole and parts of {task}", task, folders, out / "data"))
     return made
 
 

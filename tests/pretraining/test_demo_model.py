@@ -71,23 +71,33 @@ def test_the_stages_learn_from_demonstrations_and_corrections(tmp_path):
     assert f"data.root='{tmp_path}/all/{{name}}'" in made["stages"].arguments
 
 
-def test_beginnings_are_joined_to_the_whole_demonstrations(tmp_path):
-    recipe = read_recipe(RECIPE, [])
-    del recipe.beginnings.seconds["weighing"]
+def test_beginnings_and_endings_are_joined_to_the_whole_demonstrations(tmp_path):
+    recipe = read_recipe(RECIPE, ["endings.episodes=3"])
+    del recipe.beginnings.seconds["weighing"], recipe.endings.stages["weighing"]
+    del recipe.endings.stages["placement"]
     made = {step.name: step for step in steps(recipe, tmp_path, 2)}
-    cut, joined = (made[f"{kind}beginnings of sorting"] for kind in ("", "whole ones and "))
-    assert cut.arguments[cut.arguments.index("--seconds") + 1] == "9.0"
-    assert "--clumsy" not in cut.arguments and "--glance" in cut.arguments
-    assert [*joined.arguments[2:4], str(joined.makes)] == [
-        str(tmp_path / part / "sorting") for part in ("whole", "beginnings", "data")
-    ]
-    assert "beginnings of weighing" not in made
+    cut, late = made["beginnings of sorting"].arguments, made["endings of sorting"].arguments
+    assert cut[cut.index("--seconds") + 1] == "9.0" and "--from" not in cut
+    assert late[late.index("--from") + 1] == "at_placement" and "--seconds" not in late
+    assert late[late.index("--episodes") + 1] == "3"
+    for part in (cut, late):
+        assert "--clumsy" not in part and "--glance" in part
+    for task, parts in (
+        ("sorting", ["whole", "beginnings", "endings"]), ("placement", ["whole", "beginnings"])
+    ):  # fmt: skip
+        joined = made[f"whole and parts of {task}"]
+        sources = joined.arguments[2 : joined.arguments.index("--out")]
+        assert sources == [str(tmp_path / part / task) for part in parts]
+        assert joined.makes == tmp_path / "data" / task
+    assert not {"beginnings of weighing", "endings of weighing"} & set(made)
     assert made["demonstrations of weighing"].makes == tmp_path / "data" / "weighing"
 
 
-def test_without_beginnings_nothing_is_joined_to_the_demonstrations(tmp_path):
-    made = steps(read_recipe(RECIPE, ["beginnings.episodes=0"]), tmp_path, 2)
-    assert not [step.name for step in made if "beginnings" in step.name]
+def test_without_parts_nothing_is_joined_to_the_demonstrations(tmp_path):
+    made = steps(
+        read_recipe(RECIPE, ["beginnings.episodes=0", "endings.episodes=0"]), tmp_path, 2
+    )
+    assert not [s.name for s in made if "beginnings" in s.name or "endings" in s.name]
     (recorded,) = (step for step in made if step.name == "demonstrations of sorting")
     assert recorded.makes == tmp_path / "data" / "sorting"
 
@@ -139,7 +149,7 @@ def test_the_recipe_covers_every_task_and_keeps_the_trials_seeds_apart(tmp_path)
     names = [step.name for step in steps(recipe, tmp_path, 1)]
     recordings = []
     for task in SCENES:
-        kinds = ("demonstrations", "beginnings", "whole ones and beginnings")
+        kinds = ("demonstrations", "beginnings", "whole and parts")
         recordings += [f"{kind} of {task}" for kind in kinds]
     corrected = [f"{kind} of {task}" for task in SCENES for kind in ("corrections", "all")]
     expected = ["frames", "base", *recordings, "first model", *corrected, "stages", "model"]
@@ -149,6 +159,7 @@ def test_the_recipe_covers_every_task_and_keeps_the_trials_seeds_apart(tmp_path)
         "frames": range(whole.frames.seed, whole.frames.seed + whole.frames.scenes),
         "recording": range(whole.recording.seed, whole.recording.seed + 2 * 200),
         "beginnings": range(whole.beginnings.seed, whole.beginnings.seed + 2 * 200),
+        "endings": range(whole.endings.seed, whole.endings.seed + 2 * 200),
         "corrections": range(whole.corrections.seed, whole.corrections.seed + 2 * 200),
         "trials": range(whole.trials.seed, whole.trials.seed + whole.trials.episodes),
         "experts": range(200),
