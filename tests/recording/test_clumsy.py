@@ -86,7 +86,7 @@ def test_one_lead_in_at_a_time(tmp_path: Path) -> None:
          "0.03", "--after", str(tmp_path)],
     )  # fmt: skip
     assert result.exit_code != 0 and not (tmp_path / "out").exists()
-    assert "--clumsy and --after" in str(result.exception)
+    assert "--clumsy, --after and --from" in str(result.exception)
 
 
 def test_at_times_it_goes_on_with_an_empty_hand_and_the_expert_takes_the_thing_again() -> None:
