@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import time
 from pathlib import Path
 from types import TracebackType
 
 import rosgraph
+
+from kuavo_cli.ports import free_port
 
 PATIENCE = 30.0
 
@@ -27,9 +28,7 @@ class Island:
         self._started: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Island:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         os.environ.update(
             ROS_MASTER_URI=f"http://127.0.0.1:{port}", ROS_IP="127.0.0.1",
             ROS_LOG_DIR=str(self._logs),

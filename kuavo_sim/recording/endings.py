@@ -45,8 +45,9 @@ class Ending(NamedTuple):
             return disturb(expert.act())
 
         ended = lead(env, info, act, over, "the expert")
-        missed = f"the expert did not get to {self.stage}"
-        return ended or (None if over() else missed)
+        if ended is None and not over():
+            return f"the expert did not get to {self.stage}"
+        return ended
 
     def describe(self) -> dict[str, Any]:
         """All that decides its course."""

@@ -6,13 +6,13 @@ import itertools
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from kuavo_cli.never_alone import NEVER_ALONE
+from kuavo_cli.ports import free_port
 
 
 def find_roslaunch() -> str:
@@ -50,7 +50,7 @@ def launch_alone(
         FileNotFoundError: there is no roslaunch.
     """
     roslaunch = find_roslaunch()
-    port = _free_port()
+    port = free_port()
     environment = {
         **os.environ,
         "ROS_MASTER_URI": f"http://127.0.0.1:{port}",
@@ -106,9 +106,3 @@ def _end(process: subprocess.Popen[str]) -> None:
             process.wait(patience)
         except subprocess.TimeoutExpired:
             continue
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from collections.abc import Sequence
 from typing import IO
 
 from kuavo_cli.never_alone import NEVER_ALONE
+from kuavo_cli.ports import free_port
 
 PATIENCE = 20.0
 """A process that is told to end may take so long [s]."""
@@ -40,7 +40,7 @@ def run_shared(command: Sequence[str], processes: int) -> int:
         0, or the exit code of the first one that failed.
     """
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as aside:
-        port = _free_port()
+        port = free_port()
         running = [
             subprocess.Popen(
                 [*NEVER_ALONE, *command], env=_environment(rank, processes, port),
@@ -98,12 +98,6 @@ def _environment(rank: int, processes: int, port: int) -> dict[str, str]:
         "RANK": str(rank),
         "LOCAL_RANK": str(rank),
     }
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def _show(aside: IO[str]) -> None:
