@@ -149,7 +149,7 @@ def test_the_recipe_covers_every_task_and_keeps_the_trials_seeds_apart(tmp_path)
     names = [step.name for step in steps(recipe, tmp_path, 1)]
     recordings = []
     for task in SCENES:
-        kinds = ("demonstrations", "beginnings", "whole and parts")
+        kinds = ("demonstrations", "beginnings", "endings", "whole and parts")
         recordings += [f"{kind} of {task}" for kind in kinds]
     corrected = [f"{kind} of {task}" for task in SCENES for kind in ("corrections", "all")]
     expected = ["frames", "base", *recordings, "first model", *corrected, "stages", "model"]
@@ -203,7 +203,7 @@ MINIATURE = (
     "validation.fraction=0.5,sequential.stage1.epochs=1,sequential.stage2.epochs=1,"
     "sequential.stage3.epochs=1,sequential.stage4.epochs=1,validation.every_epochs=1,"
     "validation.language_frames=1,sequential.joint.epochs=1]", "trials.episodes=0",
-    "corrections.episodes=2", "beginnings.episodes=2",
+    "corrections.episodes=2", "beginnings.episodes=2", "endings.episodes=2",
 )  # fmt: skip
 
 
@@ -216,4 +216,4 @@ def test_a_miniature_of_the_whole_and_a_second_call(tmp_path):
     policy = load(open_checkpoint(tmp_path / "out" / "model"), "cpu")
     assert sum(p.numel() for p in policy.policy.parameters()) < 7_400_000  # 15 MB in 16 bits
     again = subprocess.run(command, check=True, cwd=tmp_path, capture_output=True, text=True)
-    assert again.stdout.count(": done (") == 25
+    assert again.stdout.count(": done (") == 29
