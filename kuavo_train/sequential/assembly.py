@@ -211,6 +211,7 @@ def _loop_settings(config: DictConfig, plan: StagePlan, one_pass: int) -> LoopSe
         save_steps=int(training.save_steps),
         steps_per_epoch=int(training.steps_per_epoch or one_pass),
         state_noise=float(training.state_noise),
+        average_steps=None if training.average_steps is None else int(training.average_steps),
     )
 
 

@@ -29,6 +29,7 @@ WHOLE = {  # setting → the least value
     "training.num_workers": 0,
     "training.warmup_steps": 0,
     "training.steps_per_epoch": 1,
+    "training.average_steps": 1,
     "training.log_steps": 1,
     "training.save_steps": 1,
     "training.save_epochs": 1,
@@ -39,7 +40,10 @@ WHOLE = {  # setting → the least value
     "validation.early_stopping": 1,
     "augmentation.views": 1,
 }
-OPTIONAL = ("training.steps_per_epoch", "validation.early_stopping", "augmentation.views")
+OPTIONAL = (
+    "training.steps_per_epoch", "training.average_steps", "validation.early_stopping",
+    "augmentation.views",
+)  # fmt: skip
 POSITIVE = ("training.max_gradient_norm", "training.hidden_learning_rate")
 NOT_NEGATIVE = ("training.weight_decay", "training.final_learning_rate", "training.state_noise")
 

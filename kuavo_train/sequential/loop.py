@@ -2,6 +2,8 @@
 
 The loss of a step is the sum of squared errors over the *global* batch divided by the number of
 counted elements of the global batch: cutting it into micro-batches or processes changes nothing.
+Unless processes are told to go their own ways for some steps (`averaging`): then each one's batch
+is its own.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from kuavo_train.policy.flow_loss import counted_elements, draw
 from kuavo_train.policy.preprocessing import stacked
 from kuavo_train.policy.seeds import mixed_seed
 from kuavo_train.replay.mixture import LocalBatches, Mixture
+from kuavo_train.sequential.averaging import Averaging
 from kuavo_train.sequential.console import Monitor
 from kuavo_train.sequential.pace import Pace
 from kuavo_train.sequential.resume import Progress
@@ -44,6 +47,7 @@ class LoopSettings:
     """seed: of noise and times. batch: per process and micro-batch.
 
     state_noise: deviation of what is added to the arms' joints in each sample's state [rad].
+    average_steps: see `Averaging`.
     """
 
     seed: int
@@ -55,6 +59,7 @@ class LoopSettings:
     save_steps: int
     steps_per_epoch: int
     state_noise: float = 0.0
+    average_steps: int | None = None
 
 
 class TrainingLoop:
@@ -74,6 +79,7 @@ class TrainingLoop:
     ) -> None:
         self._describe = describe
         self._accelerator = accelerator
+        self._averaging = Averaging(accelerator, optimizer, settings.average_steps)
         self._model = model
         self._optimizer = optimizer
         self._preprocess = preprocess
@@ -102,6 +108,7 @@ class TrainingLoop:
         """
         settings = self._settings
         began = time.monotonic() - progress.seconds
+        to_save = False
         for step, (loss, rate) in enumerate(self.steps(progress.step), progress.step):
             progress.step, progress.seconds = step + 1, time.monotonic() - began
             monitor.step(loss, rate)
@@ -109,9 +116,14 @@ class TrainingLoop:
                 monitor.point(step, loss, rate, self.pace.waiting_share)
                 monitor.scalar("train/gradient_norm", self.gradient_norm, step)
             epoch, rest = divmod(step + 1, settings.steps_per_epoch)
+            to_save |= (step + 1) % settings.save_steps == 0
+            together = rest == 0 or self._averaging.due(step + 1)
+            if together:
+                self._averaging.meet()
             stop = rest == 0 and epoch_end(epoch)
-            if rest == 0 or (step + 1) % settings.save_steps == 0:
+            if rest == 0 or (to_save and together):
                 save()
+                to_save = False
             if stop:
                 break
 
@@ -146,13 +158,15 @@ class TrainingLoop:
     def _step(
         self, step: int, local: LocalBatches, batches: Iterator[dict[str, Any]]
     ) -> tuple[float, float]:
-        """One optimizer step. Returns the global batch's loss and the learning rate."""
+        """One optimizer step. Returns the batch's loss and the learning rate."""
         accelerator, settings = self._accelerator, self._settings
         rate = self._schedule.at(step)
         set_rate(self._optimizer, rate)
         with self.pace.waiting():
             micro = [next(batches) for _ in range(settings.accumulation)]
         counted = [counted_elements(raw[IS_PAD], _ALL_DIMS) for raw in micro]
+        apart = self._averaging.apart
+        sharing = 1 if apart else accelerator.num_processes
         total = self._sum(sum(c.sum() for c in counted))
         # Anything in the model that draws (dropout, if a base has it) also follows the step.
         torch.manual_seed(mixed_seed(settings.seed, step, accelerator.process_index))
@@ -161,9 +175,9 @@ class TrainingLoop:
         errors = torch.zeros((), dtype=torch.float64, device=accelerator.device)
         for index, raw in enumerate(micro):
             last = index == len(micro) - 1
-            with _exchange_after(accelerator, self._model, last):
+            with _exchange_after(accelerator, self._model, last and not apart):
                 squared = self._forward(step, local.rows(index), raw, counted[index])
-                accelerator.backward(squared.sum() * (accelerator.num_processes / total))
+                accelerator.backward(squared.sum() * (sharing / total))
             errors += squared.detach().double().sum()
         loss = self._sum(errors) / total
         norm = float(accelerator.clip_grad_norm_(self._trained(), settings.max_gradient_norm))
@@ -210,13 +224,15 @@ class TrainingLoop:
         return [p for group in self._optimizer.param_groups for p in group["params"]]
 
     def _sum(self, value: Any) -> float:
-        """Sum over all processes."""
+        """Sum over all processes that share this step."""
+        if self._averaging.apart:
+            return float(value)
         tensor = torch.as_tensor(value, dtype=torch.float64, device=self._accelerator.device)
         return float(self._accelerator.reduce(tensor, reduction="sum"))
 
 
-def _exchange_after(accelerator: Accelerator, model: Any, last: bool) -> Any:
-    """Gradients are exchanged between processes only after the last micro-batch."""
-    if last:
+def _exchange_after(accelerator: Accelerator, model: Any, exchange: bool) -> Any:
+    """Gradients are exchanged between processes only where the last micro-batch says so."""
+    if exchange:
         return contextlib.nullcontext()
     return accelerator.no_sync(model)
