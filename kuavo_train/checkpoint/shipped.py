@@ -16,6 +16,11 @@ def shipped_base() -> Path:
     return _models() / "smolvla_nano_base"
 
 
+def shipped_first() -> Path:
+    """A nano model of all four tasks at once: good enough to make mistakes to learn from."""
+    return _models() / "smolvla_nano_first"
+
+
 def shipped_model() -> Path:
     """The nano model that was trained on all four tasks; not there before it succeeds at them."""
     return _models() / "smolvla_nano_kuavo"

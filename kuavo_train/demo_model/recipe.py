@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from kuavo_train.checkpoint.shipped import shipped_base
+from kuavo_train.checkpoint.shipped import shipped_base, shipped_first
 from kuavo_train.errors import TrainingError
 from kuavo_train.sequential.plan import JOINT
 from kuavo_train.tasks import load_tasks
@@ -93,12 +93,14 @@ class EndingsPart:
 class CorrectionsPart:
     """Demonstrations from where a first model, trained jointly, errs; 0 episodes for none.
 
-    latency: of that model's inference [s].
+    latency: of that model's inference [s]. shipped: take the one that comes with the project
+    instead of training one.
     """
 
     episodes: int = 0
     seed: int = 50_000
     latency: float = 0.15
+    shipped: bool = False
 
 
 @dataclass
@@ -251,9 +253,9 @@ def _recorded(
 def _corrections(recipe: Recipe, out: Path, base: Path, common: Sequence[str]) -> list[Step]:
     """A first model, what the expert does after it, and both kinds of recordings in one."""
     part = recipe.corrections
-    first = out / "first" / JOINT / "best"
+    first = shipped_first() if part.shipped else out / "first" / JOINT / "best"
     jointly = _training(recipe, out, base, out / "data", "first", "mode=joint")
-    made = [Step("first model", jointly, first)]
+    made = [] if part.shipped else [Step("first model", jointly, first)]
     led = ["--after", str(first), "--latency", str(part.latency), *common]
     for task in load_tasks():
         made += [

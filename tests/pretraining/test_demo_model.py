@@ -17,7 +17,7 @@ from kuavo_deploy.robot.topics import CAMERAS, IMAGE_FEATURES, STATE_FEATURE
 from kuavo_sim.scenes import SCENES
 from kuavo_train.checkpoint.half import store_half
 from kuavo_train.checkpoint.reader import load, open_checkpoint
-from kuavo_train.checkpoint.shipped import shipped_base
+from kuavo_train.checkpoint.shipped import shipped_base, shipped_first
 from kuavo_train.demo_model.recipe import Step, read_recipe, steps
 from kuavo_train.demo_model.run import NOTES, run_steps
 from kuavo_train.errors import CheckpointError, TrainingError
@@ -57,6 +57,16 @@ def test_the_shipped_base_spares_making_one(tmp_path):
     for name in ("first model", "stages"):
         (trained,) = (step for step in spared if step.name == name)
         assert f"policy.pretrained='{shipped_base()}'" in trained.arguments
+
+
+def test_the_shipped_first_model_spares_training_one(tmp_path):
+    whole = {s.name: s for s in steps(read_recipe(RECIPE, []), tmp_path, 2)}
+    recipe = read_recipe(RECIPE, ["corrections.shipped=true"])
+    spared = {s.name: s for s in steps(recipe, tmp_path, 2)}
+    assert set(whole) - set(spared) == {"first model"}
+    for task in SCENES:
+        led = spared[f"corrections of {task}"].arguments
+        assert led[led.index("--after") + 1] == str(shipped_first())
 
 
 def test_the_stages_learn_from_demonstrations_and_corrections(tmp_path):
