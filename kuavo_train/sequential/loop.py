@@ -116,12 +116,12 @@ class TrainingLoop:
                 monitor.point(step, loss, rate, self.pace.waiting_share)
                 monitor.scalar("train/gradient_norm", self.gradient_norm, step)
             epoch, rest = divmod(step + 1, settings.steps_per_epoch)
-            to_save |= (step + 1) % settings.save_steps == 0
+            to_save |= rest == 0 or (step + 1) % settings.save_steps == 0
             together = rest == 0 or self._averaging.due(step + 1)
             if together:
                 self._averaging.meet()
             stop = rest == 0 and epoch_end(epoch)
-            if rest == 0 or (to_save and together):
+            if to_save and together:
                 save()
                 to_save = False
             if stop:
