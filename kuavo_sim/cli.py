@@ -106,17 +106,6 @@ def record(
             "right one takes over at a moment drawn at random, and only its part is recorded.",
         ),
     ] = 0.0,
-    after: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option(
-            help="A checkpoint that begins each episode; the expert takes over, at a moment drawn "
-            "at random or when it is stuck, and only its part is recorded."
-        ),
-    ] = None,
-    latency: Annotated[
-        Optional[float],  # noqa: UP045
-        typer.Option(help="Of that checkpoint's inference [s]; default: measured."),
-    ] = None,
     from_stage: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(
@@ -150,9 +139,6 @@ def record(
 
     Example: kuavo sim record --task weighing --episodes 200 --seed 0 --out data/task2
 
-    Ways out of a policy's own mistakes: kuavo sim record --task weighing --after outputs/model
-    --seed 50000 --out data/task2_corrected, then kuavo data join.
-
     An interrupted recording continues when the same command runs again.
     """
     from kuavo_sim.recording.clumsy import Clumsy
@@ -161,15 +147,11 @@ def record(
     from kuavo_sim.recording.record import record as record_episodes
     from kuavo_train.data.features import FPS
 
-    if sum([bool(clumsy), after is not None, from_stage is not None]) > 1:
-        raise UserError("--clumsy, --after and --from say how an episode begins: give one of them")
+    if clumsy and from_stage is not None:
+        raise UserError("--clumsy and --from say how an episode begins: give one of them")
     lead_in: LeadIn | None = Clumsy(clumsy) if clumsy else None
     if from_stage is not None:
         lead_in = ending(_tasks(task)[0], from_stage, disturbance, whims)
-    if after is not None:
-        from kuavo_eval.simulation.lead_in import policy_leads
-
-        lead_in = policy_leads(after, (height, width), latency, threads=max(1, CORES // workers))
     report = record_episodes(
         task=_tasks(task)[0],
         episodes=episodes,
@@ -185,6 +167,62 @@ def record(
         lead_in=lead_in,
         shadows=shadows,
         draw_every=draw_every,
+    )
+    if json:
+        write_json(json, report)
+
+
+@app.command()
+def rescue(
+    task: TaskOption,
+    policy: Annotated[Path, typer.Option(help="The checkpoint that drives until it fails.")],
+    out: Annotated[Path, typer.Option(help="Folder of the LeRobot dataset; must not exist.")],
+    scenes: Annotated[int, typer.Option(min=1, help="So many does it try.")] = 40,
+    seed: Annotated[int, typer.Option(min=0, help="First seed; scene i uses seed + i.")] = 0,
+    seconds: Annotated[
+        float, typer.Option(min=0.6, help="What the expert shows from a moment [s].")
+    ] = 2.7,
+    moments: Annotated[int, typer.Option(min=1, help="From so many of each failure.")] = 10,
+    latency: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(help="Of the checkpoint's inference [s]; default: measured."),
+    ] = None,
+    height: Annotated[int, typer.Option(min=32)] = 480,
+    width: Annotated[int, typer.Option(min=32)] = 640,
+    disturbance: Annotated[
+        float, typer.Option(min=0, help="Push the expert's arms off their path, by up to this.")
+    ] = 0.0,
+    whims: Annotated[
+        float, typer.Option(min=0, max=1, help="How much the expert varies, as in `record`.")
+    ] = 1.0,
+    shadows: Annotated[bool, typer.Option(help="In the images.")] = True,
+    draw_every: Annotated[
+        int, typer.Option(min=1, help="Draw the cameras at every nth frame, as in `record`.")
+    ] = 1,
+    workers: WorkersOption = CORES,
+    json: JsonOption = None,
+) -> None:
+    """Record ways out of a policy's own failures (DAgger).
+
+    Where it is stuck, stopped or has failed, the simulation goes back to moments of the part that
+    went wrong, the expert shows the way out from each, and the policy gets another chance.
+
+    Example: kuavo sim rescue --task weighing --policy outputs/model --seed 50000 --out data/ways
+    Then: kuavo data join data/task2 data/ways --out data/both
+
+    An interrupted recording continues when the same command runs again.
+    """
+    from kuavo_eval.simulation.learner import policy_learner
+    from kuavo_sim.recording.rescues import Rescues
+    from kuavo_sim.recording.rescues import rescue as record_rescues
+
+    name = _tasks(task)[0]
+    learner = policy_learner(policy, (height, width), latency, threads=max(1, CORES // workers))
+    how = Rescues((height, width), seconds, moments, disturbance, whims, shadows, draw_every)
+    report = record_rescues(name, learner, scenes, seed, out, how, workers)
+    typer.echo(
+        f"{name}: the policy did {report['alone']} of {scenes} scenes alone; "
+        f"{report['episodes']} rescues in {report['out']}"
     )
     if json:
         write_json(json, report)

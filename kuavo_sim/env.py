@@ -18,7 +18,7 @@ from gymnasium import spaces
 
 from kuavo_deploy.robot import layout, topics
 from kuavo_sim.model.workshop import OVERVIEW
-from kuavo_sim.simulation import Simulation
+from kuavo_sim.simulation import Simulation, Snapshot
 from kuavo_train.tasks import task_named
 
 CONTROL_HZ = 10
@@ -94,7 +94,12 @@ class KuavoEnv(gym.Env[dict[str, np.ndarray], np.ndarray]):
         self._sim = Simulation(self.task.name, scene_seed, self.shadows)
         self._command = self._resting_command()
         self._sim.command = self._command
-        return self.observe(), self._info()
+        return self.observe(), self.info()
+
+    def resume(self, snapshot: Snapshot) -> None:
+        """Go on from a moment of this episode."""
+        self.sim.restore(snapshot)
+        self._command = self._resting_command()
 
     def step(
         self, action: np.ndarray
@@ -130,7 +135,7 @@ class KuavoEnv(gym.Env[dict[str, np.ndarray], np.ndarray]):
         progress = sim.progress
         terminated = progress.success or progress.failure is not None
         truncated = not terminated and sim.time >= sim.scene.time_limit - 1e-6
-        return self.observe(), float(progress.success), terminated, truncated, self._info()
+        return self.observe(), float(progress.success), terminated, truncated, self.info()
 
     def render(self) -> np.ndarray | None:  # type: ignore[override]
         """The overview image, (480, 640, 3) uint8, in mode 'rgb_array'."""
@@ -157,7 +162,8 @@ class KuavoEnv(gym.Env[dict[str, np.ndarray], np.ndarray]):
             observation[camera] = self.sim.render(camera, *self.image_size)
         return observation
 
-    def _info(self) -> dict[str, Any]:
+    def info(self) -> dict[str, Any]:
+        """What reset and step say about the task: stage, success, failure, time [s]."""
         progress = self.sim.progress
         return {
             "task": self.task.name,

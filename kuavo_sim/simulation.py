@@ -6,6 +6,9 @@ sim.robot.command_arms(...); sim.step(); image = sim.render("head_cam_h", 480, 6
 
 from __future__ import annotations
 
+import copy
+from typing import Any, NamedTuple
+
 import mujoco
 import numpy as np
 
@@ -18,6 +21,19 @@ from kuavo_sim.view import View
 JUDGE_EVERY = 5
 """Grasps and rubrics are looked at every 5th physics step: 100 Hz."""
 _SETTLE_STEPS = 150
+_CHANGING = ("eq_data", "geom_rgba")
+"""What of a compiled model changes while it runs: the welds of grasps, displays and lamps."""
+
+
+class Snapshot(NamedTuple):
+    """All that a simulation's future depends on, at one moment.
+
+    parts: its attributes, by name. data: the physics. model: what changes of the model, by name.
+    """
+
+    parts: dict[str, Any]
+    data: mujoco.MjData
+    model: dict[str, np.ndarray]
 
 
 class Simulation:
@@ -89,6 +105,29 @@ class Simulation:
             self.grasps.update()
             for rubric in self.rubrics:
                 rubric.update(self)
+
+    def snapshot(self) -> Snapshot:
+        """The present moment, to come back to."""
+        return Snapshot(
+            self._copied({k: v for k, v in vars(self).items() if k not in ("model", "data")}),
+            copy.copy(self.data),
+            {name: getattr(self.model, name).copy() for name in _CHANGING},
+        )
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go on from a moment of this simulation; as often as wanted, always the same way.
+
+        `robot`, `scene` and `grasps` are other objects afterwards.
+        """
+        vars(self).update(self._copied(snapshot.parts))
+        mujoco.mj_copyData(self.data, self.model, snapshot.data)
+        for name, values in snapshot.model.items():
+            getattr(self.model, name)[:] = values
+
+    def _copied(self, parts: dict[str, Any]) -> dict[str, Any]:
+        # there is one physics and one window into it; what refers to them goes on doing so
+        shared = (self, self.model, self.data, self._view)
+        return copy.deepcopy(parts, {id(part): part for part in shared})
 
     def render(self, camera: str, height: int, width: int) -> np.ndarray:
         """The image of a camera: (height, width, 3) uint8 RGB."""

@@ -29,6 +29,8 @@ _BESIDE, _LOW = 0.15, 0.01
 """So near to the parcel, and so much lower than to clear it, a hand goes up before aside [m]."""
 AROUND = 0.03
 """A parcel this near to the middle of the open hand is between its fingers [m]."""
+OVER = 0.015
+"""A hand or what it carries, this near to straight over its goal, goes straight down [m]."""
 LET_LIE = 0.4
 """So long the hand stays open around a parcel that it has let go, to see it at rest [s]."""
 WIDEST_GRIP = 0.045
@@ -66,11 +68,18 @@ class ParcelExpert(Expert):
 
     @property
     def is_around(self) -> bool:
-        """Is the parcel between the fingers of the open hand?"""
-        hand, parcel = self._hand_goal().position, self.to_base(self.parcel)
-        beside = np.linalg.norm((hand - parcel)[:2]) < AROUND
-        low = hand[2] < parcel[2] + self.axes()[2]
-        return bool(beside and low and self._hands[1] < 0.1 and not self.on_belt)
+        """Is the parcel, at rest, between the fingers of the open hand?"""
+        return self._is_between and self._hands[1] < 0.1 and not self.on_belt
+
+    @property
+    def _is_between(self) -> bool:
+        low = self._hand_goal().position[2] < self.to_base(self.parcel)[2] + self.axes()[2]
+        return bool(self._aside < AROUND and low)
+
+    @property
+    def _aside(self) -> float:
+        """How far the hand is from straight over the parcel [m]."""
+        return float(np.linalg.norm((self._hand_goal().position - self.to_base(self.parcel))[:2]))
 
     @property
     def out_of_reach(self) -> bool:
@@ -97,10 +106,10 @@ class ParcelExpert(Expert):
 
     def pick(self) -> Plan:
         """Open, get the hand around the parcel, close, lift. May fail: look after."""
-        if self.is_around:
-            yield from self.track(HAND, self._around, self._seconds(0.3))
-        else:
+        if not self._is_between:
             yield from self.get_around()
+        elif self._hands[1] < 0.1:
+            yield from self.track(HAND, self._around, self._seconds(0.3))
         if self.out_of_reach:
             return
         yield from self._close_moving(self._around(), self._seconds(0.5))
@@ -110,6 +119,15 @@ class ParcelExpert(Expert):
 
     def get_around(self) -> Plan:
         """Open, follow the parcel from above, go down on it."""
+        if self._aside > OVER:
+            yield from self._get_over()
+        self._hands[1] = 0.0
+        if self.out_of_reach:
+            return
+        down = abs(self._around().position[2] - self._hand_goal().position[2])
+        yield from self.track(HAND, self._around, self._seconds(min(0.9, 0.2 + down / 0.07)))
+
+    def _get_over(self) -> Plan:
         yield from self.clear()
         self._hands[1] = 0.0
         with self.from_afar():
@@ -120,7 +138,6 @@ class ParcelExpert(Expert):
             yield self.action()
             if self.out_of_reach:
                 return
-        yield from self.track(HAND, self._around, self._seconds(0.9))
 
     def clear(self) -> Plan:
         """Straight up, where the hand is so low by the parcel that going aside would push it."""
@@ -144,11 +161,13 @@ class ParcelExpert(Expert):
         def hand_at(place: np.ndarray) -> Goal:
             return self.goal(*self._hand_for(place, yaw))
 
-        for part in (
+        parts = [
             lambda: self.move_hand(HAND, hand_at(about), speed),
             lambda: self.get_straight(HAND, lambda: hand_at(over), lambda: self.holds),
             lambda: self.move_hand(HAND, hand_at(to), 0.16),
-        ):
+        ]
+        is_over = np.linalg.norm((self.parcel - to)[:2]) < OVER and self.parcel[2] < over[2] + OVER
+        for part in parts[-1:] if is_over else parts:
             for action in part():
                 if not self.holds:
                     return
@@ -210,7 +229,7 @@ class ParcelExpert(Expert):
         for i in range(1, periods + 1):
             position = start.position + drift * (i * PERIOD)
             self.reach({HAND: Goal(position, start.rotation, start.orientation_cost)})
-            self._hands[1] = minimum_jerk(i / periods)
+            self._hands[1] = max(self._hands[1], minimum_jerk(i / periods))
             yield self.action()
 
     def _hand_goal(self) -> Goal:

@@ -45,6 +45,10 @@ _STAND_OFF = 0.12
 """The right hand stops this far before the bottle and looks [m]."""
 _ASIDE = 0.02
 """A bottle farther than this from the middle of the open hand would be knocked over [m]."""
+_STRAIGHT = 0.015
+"""A hand this far or less from the straight way to the bottle just goes on [m]."""
+_AT = 0.015
+"""A hand this near to where it grasps the bottle closes [m]."""
 _TRIES = 12
 _PATH_STEP = 0.02
 """Hands' ways are solved at points this far apart [m]."""
@@ -163,15 +167,11 @@ class PlacementExpert(Expert):
     # what to do
 
     def _take_right(self, bottle: Bottle) -> Plan:
-        yield from self._open_if_closed("r")
-        with self.from_afar():
-            before = self._before_label(bottle, _STAND_OFF)
-        yield from self.move_hand("r", before, speed=0.3)
-        yield from self.get_straight(
-            "r",
-            lambda: self._before_label(bottle, _STAND_OFF),
-            worth_it=lambda: self._takeable(bottle),
-        )
+        ahead = self._straight_ahead(bottle)
+        if ahead is None:
+            yield from self._come_before(bottle)
+        elif ahead > _AT:
+            yield from self._open_if_closed("r")
         if self._aside(bottle) > _ASIDE:
             return  # it has been moved meanwhile: look again
         yield from self._close_in(bottle)
@@ -183,10 +183,30 @@ class PlacementExpert(Expert):
             yield from self.open("r")
             yield from self._withdraw("r")
 
+    def _come_before(self, bottle: Bottle) -> Plan:
+        yield from self._open_if_closed("r")
+        with self.from_afar():
+            before = self._before_label(bottle, _STAND_OFF)
+        yield from self.move_hand("r", before, speed=0.3)
+        yield from self.get_straight(
+            "r",
+            lambda: self._before_label(bottle, _STAND_OFF),
+            worth_it=lambda: self._takeable(bottle),
+        )
+
+    def _straight_ahead(self, bottle: Bottle) -> float | None:
+        """How far the right hand still has to go straight on [m]; None: it has to come anew."""
+        goal = self._before_label(bottle, 0.0)
+        position, _ = self._ik.hand_pose(self._arms, "r")
+        back, *aside = (goal.rotation.T @ (position - goal.position))[[2, 0, 1]]
+        straight = np.linalg.norm(aside) < _STRAIGHT and back < _STAND_OFF + _STRAIGHT
+        return max(0.0, float(back)) if straight else None
+
     def _close_in(self, bottle: Bottle) -> Plan:
         """Follow the bottle with the open hand until it is between the fingers, or beside them."""
         start = self._ik.hand_pose(self._arms, "r")
-        periods = round(0.9 / self.tempo * CONTROL_HZ)
+        left = float(np.linalg.norm(self._before_label(bottle, 0.0).position - start[0]))
+        periods = max(1, round(0.9 * min(1.0, left / _STAND_OFF) / self.tempo * CONTROL_HZ))
         for i in range(1, periods + 1):
             if self._aside(bottle) > _ASIDE:
                 return

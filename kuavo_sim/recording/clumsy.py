@@ -4,7 +4,7 @@ It is the expert itself, only that it sees everything up to a few centimetres of
 beside things, knocks them, closes its hand on nothing; and half the time it does not notice and
 goes on with an empty hand, as policies do. Nothing is rendered and no policy has to
 think meanwhile, so such a lead-in costs a second; a policy's own mistakes
-(`kuavo_eval.simulation.lead_in`) are truer and cost twenty.
+(`kuavo_sim.recording.rescues`) are truer.
 """
 
 from __future__ import annotations

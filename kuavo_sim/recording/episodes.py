@@ -12,7 +12,7 @@ import numpy as np
 from kuavo_deploy.robot import topics
 from kuavo_sim.env import CONTROL_HZ, KuavoEnv
 from kuavo_sim.experts import make_expert
-from kuavo_sim.experts.base import OutOfReach
+from kuavo_sim.experts.base import Expert, OutOfReach
 from kuavo_sim.experts.whims import Whims
 from kuavo_sim.recording.disturbance import Disturbance
 from kuavo_sim.recording.glances import Glances
@@ -124,6 +124,47 @@ def record_one(job: EpisodeJob) -> str:
         return str(result["status"])
 
 
+def demonstrate(
+    env: KuavoEnv,
+    episode: EpisodeDataset,
+    observation: dict[str, np.ndarray],
+    expert: Expert,
+    disturb: Disturbance,
+    draw_every: int,
+    over: Callable[[], bool],
+) -> tuple[dict[str, Any], str | None]:
+    """Let the expert drive, and write down what it sees and wants.
+
+    Args:
+        env: drawing all cameras.
+        episode: to write into.
+        observation: the environment's present one.
+        expert: at the controls of the environment's simulation.
+        disturb: between expert and robot.
+        draw_every: the cameras draw at every nth frame.
+        over: asked after every frame whether that is all.
+
+    Returns:
+        The environment's last info, and why the expert stopped before the end, if it did.
+    """
+    images = {camera: observation[camera] for camera in topics.CAMERAS}
+    info, idle, ended = env.info(), 0, False
+    while not ended:
+        try:
+            action = expert.act()
+        except OutOfReach as error:
+            return info, str(error)
+        idle += expert.done
+        if idle > VERDICT * CONTROL_HZ:
+            return info, IN_VAIN
+        episode.add(Frame(observation["state"], action, images))
+        env.cameras = () if episode.length % draw_every else topics.CAMERAS
+        observation, _, terminated, truncated, info = env.step(disturb(action))
+        images = {**images, **{camera: observation[camera] for camera in env.cameras}}
+        ended = terminated or truncated or over()
+    return info, None
+
+
 def _nothing(job: EpisodeJob, episode: EpisodeDataset, why: str) -> dict[str, Any]:
     episode.abandon()
     return {"task": job.task, "seed": job.seed, "status": OVER, "failure": why}
@@ -158,23 +199,10 @@ def _play(job: EpisodeJob, folder: Path, bag: SimBag | None) -> dict[str, Any]:
         expert = make_expert(env.sim, Whims(job.whims, job.seed))
         expert.misjudged = Glances(job.glance, np.random.default_rng([job.seed, 5]))
         disturb = Disturbance(job.disturbance, np.random.default_rng([job.seed, 2]))
-        images = {camera: observation[camera] for camera in topics.CAMERAS}
-        ended, lost, idle = False, None, 0
-        while not ended:
-            try:
-                action = expert.act()
-            except OutOfReach as error:
-                lost = str(error)
-                break
-            idle += expert.done
-            if idle > VERDICT * CONTROL_HZ:
-                lost = IN_VAIN
-                break
-            episode.add(Frame(observation["state"], action, images))
-            env.cameras = () if episode.length % job.draw_every else topics.CAMERAS
-            observation, _, terminated, truncated, info = env.step(disturb(action))
-            images = {**images, **{camera: observation[camera] for camera in env.cameras}}
-            ended = terminated or truncated or episode.length == job.max_frames
+        info, lost = demonstrate(
+            env, episode, observation, expert, disturb, job.draw_every,
+            over=lambda: episode.length == job.max_frames,
+        )  # fmt: skip
         if episode.length < SHORTEST:
             return _nothing(job, episode, "next to nothing was left to demonstrate")
         cut = job.max_frames is not None and episode.length == job.max_frames

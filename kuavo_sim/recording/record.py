@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import json
 import os
 import shutil
 from pathlib import Path
@@ -29,7 +28,7 @@ from kuavo_sim.recording.episodes import (
 from kuavo_sim.recording.sim_bag import BagOptions
 from kuavo_train.data.assemble import assemble
 from kuavo_train.data.features import FPS
-from kuavo_train.data.metadata import ABOUT_FILE, DRAWN_EVERY, read_episodes
+from kuavo_train.data.metadata import DRAWN_EVERY, read_about, read_episodes
 from kuavo_train.data.pool import run_all
 from kuavo_train.data.workspace import Workspace
 from kuavo_train.tasks import task_named
@@ -230,7 +229,7 @@ def _bag_name(task: str, seed: int) -> str:
 
 def _report(workspace: Workspace, bags: Path | None) -> dict[str, Any]:
     episodes = read_episodes(workspace.out)
-    about = json.loads((workspace.out / ABOUT_FILE).read_text(encoding="utf-8"))
+    about = read_about(workspace.out)
     return {
         "out": str(workspace.out),
         "task": about["task_name"],

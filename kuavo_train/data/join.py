@@ -9,7 +9,7 @@ from typing import Any
 
 from kuavo_cli.errors import UserError
 from kuavo_train.data.assemble import aggregate
-from kuavo_train.data.metadata import ABOUT_FILE, read_episodes
+from kuavo_train.data.metadata import read_about, read_episodes
 from kuavo_train.data.workspace import Workspace
 from kuavo_train.tasks import task_named
 
@@ -39,7 +39,7 @@ def join(parts: Sequence[Path], out: Path) -> int:
     with Workspace(out, {"kind": "join", "task": task.name, "episodes": hashes}) as workspace:
         renumbered = [{**e, "episode_index": index} for index, (_, e) in enumerate(episodes)]
         sources = {"source": "joined", "parts": [one["source"] for one in about]}
-        own = ("failed_seeds", "features")
+        own = ("failed_seeds", "features", "scenes", "alone", "failures")
         facts = {key: value for key, value in about[0].items() if key not in own} | sources
         aggregate(workspace, task, parts, renumbered, facts)
     return len(episodes)
@@ -47,7 +47,7 @@ def join(parts: Sequence[Path], out: Path) -> int:
 
 def _about(part: Path) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = json.loads((part / ABOUT_FILE).read_text(encoding="utf-8"))
+        found = read_about(part)
         features = json.loads((part / "meta" / "info.json").read_text(encoding="utf-8"))["features"]
         return {**found, "features": features}
     except (OSError, ValueError, KeyError) as error:

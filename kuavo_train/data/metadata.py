@@ -30,6 +30,16 @@ def read_episodes(root: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines() if line]
 
 
+def read_about(root: Path) -> dict[str, Any]:
+    """Facts on a dataset: task, instruction, units, source.
+
+    Raises:
+        FileNotFoundError: it is none of this project's.
+    """
+    found: dict[str, Any] = json.loads((Path(root) / ABOUT_FILE).read_text(encoding="utf-8"))
+    return found
+
+
 def drawn_every(episode: Mapping[str, Any]) -> int:
     """At every nth frame of an episode, by its metadata, its images were drawn for it.
 

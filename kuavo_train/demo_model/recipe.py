@@ -51,7 +51,7 @@ class PretrainingPart(TrainingPart):
 
 @dataclass
 class RecordingPart:
-    """Demonstrations of each task; `clumsy` is of the demonstrations alone, not of corrections."""
+    """Demonstrations of each task; `glance` and `clumsy` are not of rescues."""
 
     episodes: int = 200
     seed: int = 10_000
@@ -90,16 +90,17 @@ class EndingsPart:
 
 
 @dataclass
-class CorrectionsPart:
-    """Demonstrations from where a first model, trained jointly, errs; 0 episodes for none.
+class RescuesPart:
+    """Ways out of a first model's failures, that is trained jointly; 0 scenes for none.
 
-    latency: of that model's inference [s]. shipped: take the one that comes with the project
-    instead of training one.
+    scenes: of each task that it tries. latency: of that model's inference [s]. shipped: take the
+    one that comes with the project instead of training one.
     """
 
-    episodes: int = 0
+    scenes: int = 0
     seed: int = 50_000
     latency: float = 0.15
+    moments: int = 10
     shipped: bool = False
 
 
@@ -120,7 +121,7 @@ class Recipe:
     recording: RecordingPart = field(default_factory=RecordingPart)
     beginnings: BeginningsPart = field(default_factory=BeginningsPart)
     endings: EndingsPart = field(default_factory=EndingsPart)
-    corrections: CorrectionsPart = field(default_factory=CorrectionsPart)
+    rescues: RescuesPart = field(default_factory=RescuesPart)
     training: CurriculumPart = field(
         default_factory=lambda: CurriculumPart("smolvla_sequential_demo")
     )
@@ -179,8 +180,8 @@ def steps(recipe: Recipe, out: Path, workers: int) -> list[Step]:
     made = [] if recipe.pretraining.shipped else pretraining
     made += [step for task in tasks for step in _demonstrations(recipe, task, out, common)]
     data = out / "data"
-    if recipe.corrections.episodes:
-        made += _corrections(recipe, out, base, common)
+    if recipe.rescues.scenes:
+        made += _rescues(recipe, out, base, common)
         data = out / "all"
     trained = out / "train" / last.folder / "best"
     made += [
@@ -241,27 +242,38 @@ def _recorded(
         name,
         ["sim", "record", "--task", task, "--out", str(folder / task),
          "--episodes", str(episodes), "--seed", str(seed),
-         "--disturbance", str(recording.disturbance), "--whims", str(recording.whims),
-         "--glance", str(recording.glance),
-         "--height", str(recording.height), "--width", str(recording.width),
-         "--shadows" if recording.shadows else "--no-shadows",
-         "--draw-every", str(recording.draw_every), *more],
+         "--glance", str(recording.glance), *_as_recorded(recording), *more],
         folder / task,
     )  # fmt: skip
 
 
-def _corrections(recipe: Recipe, out: Path, base: Path, common: Sequence[str]) -> list[Step]:
-    """A first model, what the expert does after it, and both kinds of recordings in one."""
-    part = recipe.corrections
+def _as_recorded(recording: RecordingPart) -> list[str]:
+    return [
+        "--disturbance", str(recording.disturbance), "--whims", str(recording.whims),
+        "--height", str(recording.height), "--width", str(recording.width),
+        "--shadows" if recording.shadows else "--no-shadows",
+        "--draw-every", str(recording.draw_every),
+    ]  # fmt: skip
+
+
+def _rescues(recipe: Recipe, out: Path, base: Path, common: Sequence[str]) -> list[Step]:
+    """A first model, ways out of its failures, and these and the demonstrations in one."""
+    part = recipe.rescues
     first = shipped_first() if part.shipped else out / "first" / JOINT / "best"
     jointly = _training(recipe, out, base, out / "data", "first", "mode=joint")
     made = [] if part.shipped else [Step("first model", jointly, first)]
-    led = ["--after", str(first), "--latency", str(part.latency), *common]
     for task in load_tasks():
+        rescued = out / "rescues" / task
         made += [
-            _recorded(f"corrections of {task}", task, out / "corrections", recipe.recording,
-                      part.episodes, part.seed, led),
-            _joined(f"all of {task}", task, [out / "data", out / "corrections"], out / "all"),
+            Step(
+                f"rescues of {task}",
+                ["sim", "rescue", "--task", task, "--policy", str(first), "--out", str(rescued),
+                 "--scenes", str(part.scenes), "--seed", str(part.seed),
+                 "--latency", str(part.latency), "--moments", str(part.moments),
+                 *_as_recorded(recipe.recording), *common],
+                rescued,
+            ),
+            _joined(f"all of {task}", task, [out / "data", out / "rescues"], out / "all"),
         ]  # fmt: skip
     return made
 

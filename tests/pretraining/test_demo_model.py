@@ -61,21 +61,21 @@ def test_the_shipped_base_spares_making_one(tmp_path):
 
 def test_the_shipped_first_model_spares_training_one(tmp_path):
     whole = {s.name: s for s in steps(read_recipe(RECIPE, []), tmp_path, 2)}
-    recipe = read_recipe(RECIPE, ["corrections.shipped=true"])
+    recipe = read_recipe(RECIPE, ["rescues.shipped=true"])
     spared = {s.name: s for s in steps(recipe, tmp_path, 2)}
     assert set(whole) - set(spared) == {"first model"}
     for task in SCENES:
-        led = spared[f"corrections of {task}"].arguments
-        assert led[led.index("--after") + 1] == str(shipped_first())
+        rescued = spared[f"rescues of {task}"].arguments
+        assert rescued[rescued.index("--policy") + 1] == str(shipped_first())
 
 
-def test_the_stages_learn_from_demonstrations_and_corrections(tmp_path):
+def test_the_stages_learn_from_demonstrations_and_rescues(tmp_path):
     made = {step.name: step for step in steps(read_recipe(RECIPE, []), tmp_path, 2)}
-    first, corrected = made["first model"], made["corrections of weighing"]
+    first, rescued = made["first model"], made["rescues of weighing"]
     assert "mode=joint" in first.arguments
     assert f"data.root='{tmp_path}/data/{{name}}'" in first.arguments
-    assert corrected.arguments[corrected.arguments.index("--after") + 1] == str(first.makes)
-    assert [str(tmp_path / part / "weighing") for part in ("data", "corrections")] == made[
+    assert rescued.arguments[rescued.arguments.index("--policy") + 1] == str(first.makes)
+    assert [str(tmp_path / part / "weighing") for part in ("data", "rescues")] == made[
         "all of weighing"
     ].arguments[2:4]
     assert f"data.root='{tmp_path}/all/{{name}}'" in made["stages"].arguments
@@ -112,10 +112,10 @@ def test_without_parts_nothing_is_joined_to_the_demonstrations(tmp_path):
     assert recorded.makes == tmp_path / "data" / "sorting"
 
 
-def test_without_corrections_the_stages_learn_from_demonstrations_alone(tmp_path):
-    made = steps(read_recipe(RECIPE, ["corrections.episodes=0"]), tmp_path, 2)
+def test_without_rescues_the_stages_learn_from_demonstrations_alone(tmp_path):
+    made = steps(read_recipe(RECIPE, ["rescues.scenes=0"]), tmp_path, 2)
     names = [step.name for step in made]
-    assert not [name for name in names if name.startswith(("first", "corrections", "all of"))]
+    assert not [name for name in names if name.startswith(("first", "rescues", "all of"))]
     (stages,) = (step for step in made if step.name == "stages")
     assert f"data.root='{tmp_path}/data/{{name}}'" in stages.arguments
 
@@ -161,8 +161,8 @@ def test_the_recipe_covers_every_task_and_keeps_the_trials_seeds_apart(tmp_path)
     for task in SCENES:
         kinds = ("demonstrations", "beginnings", "endings", "whole and parts")
         recordings += [f"{kind} of {task}" for kind in kinds]
-    corrected = [f"{kind} of {task}" for task in SCENES for kind in ("corrections", "all")]
-    expected = ["frames", "base", *recordings, "first model", *corrected, "stages", "model"]
+    rescued = [f"{kind} of {task}" for task in SCENES for kind in ("rescues", "all")]
+    expected = ["frames", "base", *recordings, "first model", *rescued, "stages", "model"]
     assert names == expected
     whole = read_recipe(RECIPE, [])
     used = {
@@ -170,7 +170,7 @@ def test_the_recipe_covers_every_task_and_keeps_the_trials_seeds_apart(tmp_path)
         "recording": range(whole.recording.seed, whole.recording.seed + 2 * 200),
         "beginnings": range(whole.beginnings.seed, whole.beginnings.seed + 2 * 200),
         "endings": range(whole.endings.seed, whole.endings.seed + 2 * 200),
-        "corrections": range(whole.corrections.seed, whole.corrections.seed + 2 * 200),
+        "rescues": range(whole.rescues.seed, whole.rescues.seed + whole.rescues.scenes),
         "trials": range(whole.trials.seed, whole.trials.seed + whole.trials.episodes),
         "experts": range(200),
     }
@@ -213,7 +213,7 @@ MINIATURE = (
     "validation.fraction=0.5,sequential.stage1.epochs=1,sequential.stage2.epochs=1,"
     "sequential.stage3.epochs=1,sequential.stage4.epochs=1,validation.every_epochs=1,"
     "validation.language_frames=1,sequential.joint.epochs=1]", "trials.episodes=0",
-    "corrections.episodes=2", "beginnings.episodes=2", "endings.episodes=2",
+    "rescues.scenes=1", "rescues.moments=2", "beginnings.episodes=2", "endings.episodes=2",
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Demonstrations that begin where a policy got stuck: only the expert's part is recorded."""
+"""Demonstrations after something else has happened: only the expert's part is recorded."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ import numpy as np
 import pytest
 
 from kuavo_cli.errors import UserError
-from kuavo_deploy.robot import layout
-from kuavo_eval.simulation.lead_in import PolicyLeads, policy_leads
 from kuavo_sim.env import KuavoEnv
 from kuavo_sim.experts import make_expert
 from kuavo_sim.recording.record import record
@@ -88,60 +86,6 @@ def test_another_lead_in_makes_another_recording(tmp_path: Path) -> None:
     for other in (None, OtherHand(4)):
         with pytest.raises(UserError, match="exists: choose another --out"):
             record("weighing", 1, 4, out, lead_in=other, **common)
-
-
-def led(leads: PolicyLeads, seed: int) -> tuple[str | None, KuavoEnv]:
-    env = KuavoEnv("weighing", image_size=SIZE)
-    _, info = env.reset(seed=seed)
-    return leads(env, info, seed), env
-
-
-def test_a_policy_that_stands_still_is_relieved_after_a_while() -> None:
-    leads = policy_leads("hold", SIZE, 0.1, 1)._replace(patience=1.0)
-    over, env = led(leads, 6)
-    assert over is None
-    moment = np.random.default_rng([6, 3]).uniform(0.0, leads.longest)
-    assert moment > 2.0 and env.sim.time == pytest.approx(2.0, abs=0.02)
-    assert env.control_hz == 10 and env.cameras, "as the expert needs them"
-    env.close()
-
-
-def test_a_policy_is_relieved_at_a_moment_that_the_seed_draws() -> None:
-    leads = policy_leads("hold", SIZE, 0.1, 1)._replace(longest=1.0)
-    times = []
-    for seed in (1, 2):
-        over, env = led(leads, seed)
-        times.append(env.sim.time)
-        env.close()
-        moment = np.random.default_rng([seed, 3]).uniform(0.0, 1.0)
-        assert over is None and times[-1] == pytest.approx(moment, abs=0.02)
-    assert abs(times[0] - times[1]) > 0.05
-
-
-def test_where_the_policy_did_it_all_nothing_is_left() -> None:
-    leads = policy_leads("demonstration", SIZE, 0.1, 1)._replace(longest=1e6, patience=60.0)
-    over, env = led(leads, 3)
-    env.close()
-    assert over == "the policy did it"
-
-
-def test_the_expert_finishes_what_a_policy_began(tmp_path: Path) -> None:
-    leads = policy_leads("demonstration", SIZE, 0.1, 1)._replace(longest=12.0, patience=60.0)
-    record("weighing", 1, 8, tmp_path / "led", image_size=SIZE, workers=1, lead_in=leads)
-    notes = read_episodes(tmp_path / "led")[0]
-    moment = np.random.default_rng([8, 3]).uniform(0.0, 12.0)
-    assert notes["success"] and notes["length"] < 10 * (notes["stages"]["in_bin"] - moment) + 3
-    first = only_episode(tmp_path / "led").state[0]
-    rest = KuavoEnv("weighing", image_size=None)
-    rest.reset(seed=8)
-    moved = np.abs(first - rest.observe()["state"])[list(layout.ARM_INDICES)].max()
-    rest.close()
-    assert moment > 2 and moved > 0.2
-
-
-def test_a_policy_that_gives_nothing_usable_is_named() -> None:
-    with pytest.raises(UserError, match="nan cannot lead in: .*not finite"):
-        led(policy_leads("nan", SIZE, 0.1, 1), 3)
 
 
 class AllButTheLast(NamedTuple):

@@ -1,13 +1,8 @@
-"""A policy begins an episode, the expert takes over: demonstrations of the way out of mistakes.
-
-Demonstrations alone never show what the policy's own small errors lead to. So the policy drives
-until it is stuck, until the executor stops it, or until a moment drawn at random; from there the
-expert does the rest, and that is recorded: DAgger (Ross et al. 2011) with whole interventions
-(Kelly et al. 2019, HG-DAgger), by an expert that sees the simulation's true state.
-"""
+"""A checkpoint that learns from its own failures: who drives in `kuavo_sim.recording.rescues`."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,26 +16,22 @@ from kuavo_eval.simulation.settings import SimulationSettings
 from kuavo_eval.simulation.trial import TrialJob, make_driver
 from kuavo_eval.trials.faults import VoidTrial
 from kuavo_sim.env import KuavoEnv
-from kuavo_sim.recording.episodes import TURN, lead
 
 
-class PolicyLeads(NamedTuple):
-    """A `kuavo_sim.recording.episodes.LeadIn`.
+class PolicyLearner(NamedTuple):
+    """A `kuavo_sim.recording.rescues.Learner`.
 
-    latency: of inference [s]. longest: the random moment is drawn from 0 to this [s]. patience: so
-    long without a new stage of the task, and the policy is stuck [s]; twice as long before the
-    first one, which may have to come along a belt. threads: of torch.
+    latency: of inference [s]. threads: of torch.
     """
 
     candidate: Candidate
     latency: float
     settings: SimulationSettings
-    longest: float = 14.0
-    patience: float = 5.0
     threads: int = 1
+    command_hz: int = COMMAND_HZ
 
-    def __call__(self, env: KuavoEnv, info: dict[str, Any], seed: int) -> str | None:
-        """Drive; see `LeadIn`.
+    def drive(self, env: KuavoEnv, seed: int) -> Callable[[], np.ndarray]:
+        """See `Learner`.
 
         Raises:
             UserError: the policy gives nothing that could be executed.
@@ -51,24 +42,20 @@ class PolicyLeads(NamedTuple):
         )
         driver = make_driver(job, env.sim)
         driver.command(task, self.candidate.instruction(task))
-        moment = np.random.default_rng([seed, 3]).uniform(0.0, self.longest)
 
-        def over() -> str | None:
-            reached = max(env.sim.progress.stages.values(), default=self.patience)
-            return TURN if env.sim.time >= min(moment, reached + self.patience) else None
+        def act() -> np.ndarray:
+            try:
+                return driver.act()
+            except VoidTrial as problem:
+                raise UserError(f"{self.candidate.label} cannot drive: {problem}") from problem
 
-        try:  # the driver takes its own pictures
-            return lead(env, info, driver.act, over, "the policy", COMMAND_HZ)
-        except VoidTrial as problem:
-            raise UserError(f"{self.candidate.label} cannot lead in: {problem}") from problem
+        return act
 
     def describe(self) -> dict[str, Any]:
         """All that decides its course."""
         return {
             "policy": self.candidate.sha256 or self.candidate.stand_in,
             "latency": self.latency,
-            "longest": self.longest,
-            "patience": self.patience,
             "continuation": self.settings.continuation,
             "noise": self.settings.noise,
             "interval": self.settings.interval,
@@ -76,10 +63,10 @@ class PolicyLeads(NamedTuple):
         }
 
 
-def policy_leads(
+def policy_learner(
     policy: Path | str, image_size: tuple[int, int], latency: float | None, threads: int
-) -> PolicyLeads:
-    """A policy that begins.
+) -> PolicyLearner:
+    """A policy that drives.
 
     Args:
         policy: a checkpoint's folder, or the name of a stand-in that plans chunks.
@@ -92,4 +79,4 @@ def policy_leads(
     """
     settings = SimulationSettings(latency=latency, image_size=image_size)
     (candidate,) = candidates({str(policy): policy})
-    return PolicyLeads(candidate, measured_latency(candidate, settings), settings, threads=threads)
+    return PolicyLearner(candidate, measured_latency(candidate, settings), settings, threads)
