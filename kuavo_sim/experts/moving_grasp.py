@@ -30,6 +30,8 @@ class MovingGraspExpert(ParcelExpert):
                 return
             if self.holds:
                 yield from self._put_beside_area()
+            elif self._pushed and self._is_between:
+                yield from self._leave()
             elif not self._pushable:
                 yield from self.pick()
             elif self.is_around:
@@ -46,6 +48,10 @@ class MovingGraspExpert(ParcelExpert):
     def _pushable(self) -> bool:
         x, y, _ = self.parcel - [*self.scene.area, 0.0]
         return self.scene.touches(self.sim, "table") and abs(x) < STRAIGHT and -0.3 < y < -0.01
+
+    @property
+    def _pushed(self) -> bool:
+        return np.linalg.norm((self.parcel - [*self.scene.area, 0.0])[:2]) < STRAIGHT
 
     def _put_beside_area(self) -> Plan:
         *_, height = self.axes()
@@ -69,6 +75,10 @@ class MovingGraspExpert(ParcelExpert):
         end = np.array([hand.position[0], left, hand.position[2]])
         pushed = Goal(end, hand.rotation, hand.orientation_cost)
         yield from self.move_hand(HAND, pushed, speed=0.11)
+        yield from self._leave()
+
+    def _leave(self) -> Plan:
+        """Touch the parcel with neither finger; go up where that is not enough."""
         yield from self.move_hand(HAND, self._around(), speed=0.12)
         yield from self.wait(LET_LIE)
         if not self._done:

@@ -28,7 +28,7 @@ TIP_CLEARANCE = 0.027
 _BESIDE, _LOW = 0.15, 0.01
 """So near to the parcel, and so much lower than to clear it, a hand goes up before aside [m]."""
 AROUND = 0.03
-"""A parcel this near to the middle of the open hand is between its fingers [m]."""
+"""A parcel this far or less ahead of the open hand's middle is between its fingers [m]."""
 OVER = 0.015
 """A hand or what it carries, this near to straight over its goal, goes straight down [m]."""
 LET_LIE = 0.4
@@ -73,8 +73,13 @@ class ParcelExpert(Expert):
 
     @property
     def _is_between(self) -> bool:
-        low = self._hand_goal().position[2] < self.to_base(self.parcel)[2] + self.axes()[2]
-        return bool(self._aside < AROUND and low)
+        hand, parcel = self._hand_goal(), self.to_base(self.parcel)
+        low = hand.position[2] < parcel[2] + self.axes()[2]
+        # a low hand's finger is not inside the parcel: it may push it, but has it beside itself
+        off, across = (parcel - hand.position)[:2], hand.rotation[:2, 1]
+        towards_finger = abs(float(off @ across))
+        ahead = np.sqrt(max(0.0, off @ off - towards_finger**2))
+        return bool(low and towards_finger < FINGER_STROKE and ahead < AROUND)
 
     @property
     def _aside(self) -> float:

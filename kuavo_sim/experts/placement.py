@@ -32,6 +32,7 @@ from kuavo_sim.scenes.placement import (
     PlacementScene,
     inside_area,
     label_tilt,
+    still,
 )
 from kuavo_sim.simulation import Simulation
 from kuavo_train.tasks.registry import configs_root
@@ -49,6 +50,12 @@ _STRAIGHT = 0.015
 """A hand this far or less from the straight way to the bottle just goes on [m]."""
 _AT = 0.015
 """A hand this near to where it grasps the bottle closes [m]."""
+_THERE, _ASKEW = 0.02, 0.2
+"""A bottle or a hand so near to a pose on its way needs not go there first [m, rad]."""
+_BEHIND = 0.13
+"""The left hand comes from so far behind the bottle [m]."""
+_OVER = 0.09
+"""The bottle is brought so far above its place, then straight down [m]."""
 _TRIES = 12
 _PATH_STEP = 0.02
 """Hands' ways are solved at points this far apart [m]."""
@@ -92,9 +99,12 @@ class PlacementExpert(Expert):
             yield from self._hand_over(bottle)
         elif (bottle := self._lying()) is not None:
             if inside_area(self.sim, bottle, self._scene.area):
+                yield from self._open_if_closed("l")
                 yield from self._withdraw("l")
                 return False
             yield from self._take_left(bottle)
+        elif self._comes_to_rest():
+            yield from self.wait(0.3)
         elif (bottle := self._front()) is not None:
             yield from self._take_right(bottle)
         else:
@@ -159,6 +169,11 @@ class PlacementExpert(Expert):
             if label_tilt(self.sim, bottle) < UPRIGHT and 0.12 < x < 0.5 and y > 0:
                 return bottle
         return None
+
+    def _comes_to_rest(self) -> bool:
+        """Does a bottle still move that the left hand has let go?"""
+        free = [b for b in self._scene.bottles if not self.sim.grasps.holder_of(b.name)]
+        return any(self._pose(b)[0][1] > 0 and not still(self.sim, b.name) for b in free)
 
     def _pose(self, bottle: Bottle) -> tuple[np.ndarray, np.ndarray]:
         body = self.sim.data.body(bottle.name)
@@ -233,8 +248,11 @@ class PlacementExpert(Expert):
             yield from self._carry(bottle, "r", position + [0, 0, 0.1], rotation, 0.25)
         upright = Rotation.from_euler("y", self._lean).as_matrix()
         meeting = self._meet - upright @ [0, 0, self._low]
-        away = self._beside_left(meeting, upright, bottle, 0.13)
-        yield from self._carry(bottle, "r", meeting, upright, 0.25, {"l": away})
+        off = np.linalg.norm(self._pose(bottle)[0] - meeting)
+        askew = rotation_angle(self._pose(bottle)[1], upright)
+        if off > _THERE or askew > _ASKEW or not self._is_behind(bottle):
+            away = self._beside_left(meeting, upright, bottle, _BEHIND)
+            yield from self._carry(bottle, "r", meeting, upright, 0.25, {"l": away})
         if self._in_hand("r") is None:
             return
         position, rotation = self._pose(bottle)
@@ -242,17 +260,27 @@ class PlacementExpert(Expert):
         yield from self._grip("l")
         if self._in_hand("l") is None:
             yield from self.open("l")
-            yield from self.move_hand("l", self._beside_left(position, rotation, bottle, 0.13))
+            yield from self.move_hand("l", self._beside_left(position, rotation, bottle, _BEHIND))
             return
         yield from self.open("r")
         yield from self._withdraw("r")
+
+    def _is_behind(self, bottle: Bottle) -> bool:
+        """Has the open left hand only to go straight on to a bottle that the right one holds?"""
+        goal = self._beside_left(*self._pose(bottle), bottle)
+        position, rotation = self._ik.hand_pose(self._arms, "l")
+        aside, up, back = goal.rotation.T @ (position - goal.position)
+        straight = np.hypot(aside, up) < _THERE and back < _BEHIND + _THERE
+        return bool(straight and rotation_angle(rotation, goal.rotation) < _ASKEW)
 
     def _lay_down(self, bottle: Bottle) -> Plan:
         area = self._scene.area
         lying = Rotation.from_euler("ZY", [area.yaw, np.pi / 2]).as_matrix()
         height = TABLE_TOP + AREA_THICKNESS + bottle.half_depth
         base = np.array([area.x, area.y, height]) - lying @ [0, 0, bottle.length / 2]
-        yield from self._carry(bottle, "l", base + [0, 0, 0.09], lying, 0.25)
+        off, askew = self._pose(bottle)[0] - base, rotation_angle(self._pose(bottle)[1], lying)
+        if np.linalg.norm(off[:2]) > _THERE or off[2] > _OVER + _THERE or askew > _ASKEW:
+            yield from self._carry(bottle, "l", base + [0, 0, _OVER], lying, 0.25)
         yield from self._carry(bottle, "l", base + [0, 0, 0.003], lying, 0.12)
         yield from self.open("l")
         yield from self.wait(0.3)
@@ -260,7 +288,7 @@ class PlacementExpert(Expert):
     def _take_left(self, bottle: Bottle) -> Plan:
         yield from self._open_if_closed("l")
         yield from self._withdraw("l")
-        yield from self.move_hand("l", self._beside_left(*self._pose(bottle), bottle, 0.13))
+        yield from self.move_hand("l", self._beside_left(*self._pose(bottle), bottle, _BEHIND))
         yield from self.move_hand("l", self._beside_left(*self._pose(bottle), bottle), speed=0.15)
         yield from self._grip("l")
 

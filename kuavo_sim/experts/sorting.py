@@ -41,6 +41,8 @@ _SHORT_OF = 0.13
 """From here the hand goes straight to the workpiece, along its own axis [m]."""
 _ABOVE_CELL = 0.12
 """The workpiece is brought so far above the cell, then straight down [m]."""
+_NOT_CARRYING = 0.3
+"""Who walks with the workpiece has no joint farther from the carrying posture [rad]."""
 _STRAIGHT = 0.015
 """What is this far or less from the straight way to its goal just goes on [m]."""
 _MOVED = 0.02
@@ -77,7 +79,9 @@ class SortingExpert(Expert):
         for _ in range(ATTEMPTS):
             if self.sim.progress.success:
                 return
-            if not self._holds():
+            if not self._holds() and self._scene.in_cell(self.sim):
+                yield from self._leave()
+            elif not self._holds():
                 if not self._within_arms_height():
                     return
                 yield from self._stand_before_piece()
@@ -155,6 +159,8 @@ class SortingExpert(Expert):
 
         here = self.sim.robot.base_pose
         if np.abs(np.subtract(place, here)).max() > _NEAR_ENOUGH:
+            if np.abs(self._arms - self._carry).max() > _NOT_CARRYING:
+                yield from self._lift_and_carry()
             yield from self._walk_while(goal)
 
     def _varied(self, stand: Pose2D) -> Pose2D:
@@ -209,12 +215,15 @@ class SortingExpert(Expert):
             yield from self.close(_HAND, 0.5)
             yield from self.wait_until(self._holds, 0.3)
         if self._holds():
-            yield from self._raise(self._lift)
-            yield from self._swing(self._carry, 1.2)
+            yield from self._lift_and_carry()
             return
         yield from self.open(_HAND, 0.3)
         yield from self._draw_back(_SHORT_OF)
         self._tilt, self._grasp_height = self._some_grip()
+
+    def _lift_and_carry(self) -> Plan:
+        yield from self._raise(self._lift)
+        yield from self._swing(self._carry, 1.2)
 
     def _come_before_piece(self) -> Plan:
         with self.from_afar():
@@ -291,6 +300,10 @@ class SortingExpert(Expert):
         if not self._holds():
             return
         yield from self.move_hand(_HAND, self._placing(self._drop), speed=0.15)
+        yield from self._leave()
+
+    def _leave(self) -> Plan:
+        """Let the workpiece stand where it is."""
         yield from self.open(_HAND, 0.4, self._ajar())
         yield from self._draw_back(_SHORT_OF)
         yield from self.open(_HAND, 0.3)

@@ -31,6 +31,8 @@ class WeighingExpert(ParcelExpert):
                 yield from self._put_on_scale()
             elif self._lies_on_scale and not self._weighed_alone and waits < MOST_WAITS:
                 waits += 1
+                if self._hands[1] > 0.0:
+                    yield from self.open(HAND, 0.3)
                 if self.is_around:  # touched by neither finger, the platform by none
                     yield from self.move_hand(HAND, self._around(CLEAR_OF_PLATFORM))
                 yield from self.wait_until(lambda: self._weighed, LONGEST_WEIGHING)

@@ -51,7 +51,7 @@ LONGEST = 14.0
 SHORTEST = 6
 """Frames that are worth an episode."""
 AT_REST = 0.1
-"""Slower than this the arms must be for a policy to take over [rad/s]."""
+"""Slower than this arms and base must be for a policy to take over [rad/s, m/s]."""
 _LONGEST_REST = 1.0
 _LOOKING_AROUND = 12
 """Periods that an expert may hold still before it does something."""
@@ -252,7 +252,8 @@ class _Scene:
     def _come_to_rest(self) -> None:
         sim = self._env.sim
         for _ in range(round(_LONGEST_REST / sim.timestep)):
-            if np.abs(sim.robot.arm_velocities).max() < AT_REST and not sim.robot.walking:
+            speeds = np.abs([*sim.robot.arm_velocities, *sim.robot.base_velocity])
+            if speeds.max() < AT_REST and not sim.robot.walking:
                 return
             sim.step()
 
@@ -325,8 +326,10 @@ def _under_way(expert: Expert) -> bool:
     before = expert.action()
     try:
         for _ in range(_LOOKING_AROUND):
-            if np.abs(expert.act() - before).max() > _STILL or expert.done:
+            if np.abs(expert.act() - before).max() > _STILL:
                 break
+        else:
+            return False  # who only waits shows no way out
         for _ in range(_UNDER_WAY):
             expert.act()
     except OutOfReach:

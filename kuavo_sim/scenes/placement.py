@@ -133,7 +133,7 @@ class PlacementRubric(Rubric):
         return None
 
     def _watch_rest(self, sim: Simulation) -> None:
-        if self._bottle is not None and _still(sim, self._bottle.name):
+        if self._bottle is not None and still(sim, self._bottle.name):
             self._resting_since = sim.time if self._resting_since is None else self._resting_since
         else:
             self._resting_since = None
@@ -161,7 +161,8 @@ def label_tilt(sim: Simulation, bottle: Bottle) -> float:
     return float(np.arccos(np.clip(normal[2], -1.0, 1.0)))
 
 
-def _still(sim: Simulation, name: str) -> bool:
+def still(sim: Simulation, name: str) -> bool:
+    """Does a bottle that nobody holds not move?"""
     if sim.grasps.holder_of(name):
         return False
     velocity = sim.data.qvel[sim.model.joint(name).dofadr[0] :][:6]

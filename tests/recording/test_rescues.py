@@ -101,6 +101,31 @@ def test_a_rescue_moves_from_its_first_frame_on(tmp_path: Path) -> None:
         assert np.abs(episode.action[0] - episode.state[0]).max() > 0.005
 
 
+class Slow:
+    """Looks around for so many periods, then moves by a tenth in each."""
+
+    def __init__(self, periods: int) -> None:
+        self._acted, self._periods, self.done = 0, periods, False
+
+    def action(self) -> np.ndarray:
+        return np.full(16, 0.1 * max(0, self._acted - self._periods))
+
+    def act(self) -> np.ndarray:
+        self._acted += 1
+        return self.action()
+
+
+@pytest.mark.parametrize("periods", [0, 3, 9])
+def test_looking_around_and_beginning_from_rest_is_left_out(periods: int) -> None:
+    expert = Slow(periods)
+    assert rescues._under_way(expert)  # type: ignore[arg-type]
+    assert expert.action()[0] == pytest.approx(0.3)
+
+
+def test_who_only_waits_shows_no_way_out() -> None:
+    assert not rescues._under_way(Slow(periods=100))  # type: ignore[arg-type]
+
+
 def test_what_is_lost_for_good_is_rescued_from_before_that(tmp_path: Path) -> None:
     # nobody takes the parcel, and the belt throws it into the tray
     how = {"moments": 8}
