@@ -14,6 +14,8 @@ HAND_HALF = 0.085
 """Half of what the open hand takes up sideways, with a margin [m]."""
 STRAIGHT = 0.035
 """A parcel this far off the area's middle line is put down anew instead of pushed [m]."""
+_LIES = 0.01
+"""A parcel no higher than this above the table lies on it [m]."""
 
 
 class MovingGraspExpert(ParcelExpert):
@@ -46,12 +48,15 @@ class MovingGraspExpert(ParcelExpert):
 
     @property
     def _pushable(self) -> bool:
-        x, y, _ = self.parcel - [*self.scene.area, 0.0]
-        return self.scene.touches(self.sim, "table") and abs(x) < STRAIGHT and -0.3 < y < -0.01
+        x, y, z = self.parcel - [*self.scene.area, TABLE_TOP]
+        # not by contact, which comes and goes while it slides
+        lies = z < self.axes()[2] + _LIES and not self.holds
+        return bool(lies and abs(x) < STRAIGHT and -0.3 < y < -0.01)
 
     @property
     def _pushed(self) -> bool:
-        return np.linalg.norm((self.parcel - [*self.scene.area, 0.0])[:2]) < STRAIGHT
+        off = (self.parcel - [*self.scene.area, 0.0])[:2]
+        return bool(np.linalg.norm(off) < STRAIGHT)
 
     def _put_beside_area(self) -> Plan:
         *_, height = self.axes()
