@@ -212,9 +212,10 @@ class PlacementExpert(Expert):
     def _straight_ahead(self, bottle: Bottle) -> float | None:
         """How far the right hand still has to go straight on [m]; None: it has to come anew."""
         goal = self._before_label(bottle, 0.0)
-        position, _ = self._ik.hand_pose(self._arms, "r")
+        position, rotation = self._ik.hand_pose(self._arms, "r")
         back, *aside = (goal.rotation.T @ (position - goal.position))[[2, 0, 1]]
-        straight = np.linalg.norm(aside) < _STRAIGHT and back < _STAND_OFF + _STRAIGHT
+        straight = np.linalg.norm(aside) < _STRAIGHT and back < _STAND_OFF / 2
+        straight &= rotation_angle(rotation, goal.rotation) < _ASKEW
         return max(0.0, float(back)) if straight else None
 
     def _close_in(self, bottle: Bottle) -> Plan:

@@ -41,10 +41,6 @@ _SHORT_OF = 0.13
 """From here the hand goes straight to the workpiece, along its own axis [m]."""
 _ABOVE_CELL = 0.12
 """The workpiece is brought so far above the cell, then straight down [m]."""
-_NOT_CARRYING = 0.3
-"""Who walks with the workpiece has no joint farther from the carrying posture [rad]."""
-_STRAIGHT = 0.015
-"""What is this far or less from the straight way to its goal just goes on [m]."""
 _MOVED = 0.02
 """A workpiece that is this far from where the hand expects it is not grasped [m]."""
 _CLEAR = 0.24
@@ -79,9 +75,7 @@ class SortingExpert(Expert):
         for _ in range(ATTEMPTS):
             if self.sim.progress.success:
                 return
-            if not self._holds() and self._scene.in_cell(self.sim):
-                yield from self._leave()
-            elif not self._holds():
+            if not self._holds():
                 if not self._within_arms_height():
                     return
                 yield from self._stand_before_piece()
@@ -130,9 +124,7 @@ class SortingExpert(Expert):
         stand = self._varied(stand_before(pose))
         stand = _shifted(stand, self._beyond_comfort(stand))
         here = self.sim.robot.base_pose
-        off = np.abs(np.subtract(stand, here)).max()
-        good = off < _NEAR_ENOUGH and not self._beyond_comfort(here).any()
-        if off > 0.03 and not good:
+        if np.abs(np.subtract(stand, here)).max() > 0.03:
             if np.abs(self._arms - self._carry).max() > 0.1:
                 yield from self._swing(self._carry, 1.0)
             yield from self._walk_while(lambda: stand)
@@ -159,8 +151,6 @@ class SortingExpert(Expert):
 
         here = self.sim.robot.base_pose
         if np.abs(np.subtract(place, here)).max() > _NEAR_ENOUGH:
-            if np.abs(self._arms - self._carry).max() > _NOT_CARRYING:
-                yield from self._lift_and_carry()
             yield from self._walk_while(goal)
 
     def _varied(self, stand: Pose2D) -> Pose2D:
@@ -201,29 +191,24 @@ class SortingExpert(Expert):
     def _pick(self) -> Plan:
         """Take the workpiece; where that fails, end above it with the hand open."""
         try:
-            if not self._straight_before_piece():
-                if self._piece_in_box():  # no room to come from aside
-                    yield from self._swing_to(self._grasp(_SHORT_OF), speed=0.28)
-                    yield from self.open(_HAND, 0.2, self._ajar())
-                else:
-                    yield from self._come_before_piece()
-            if not self._at_grasp():
-                yield from self._approach(speed=0.16)
+            if self._piece_in_box():  # no room to come from aside
+                yield from self._swing_to(self._grasp(_SHORT_OF), speed=0.28)
+                yield from self.open(_HAND, 0.2, self._ajar())
+            else:
+                yield from self._come_before_piece()
+            yield from self._approach(speed=0.16)
         except OutOfReach:  # it was moved away: walk to where it is now
             pass
         if self._at_grasp():
             yield from self.close(_HAND, 0.5)
             yield from self.wait_until(self._holds, 0.3)
         if self._holds():
-            yield from self._lift_and_carry()
+            yield from self._raise(self._lift)
+            yield from self._swing(self._carry, 1.2)
             return
         yield from self.open(_HAND, 0.3)
         yield from self._draw_back(_SHORT_OF)
         self._tilt, self._grasp_height = self._some_grip()
-
-    def _lift_and_carry(self) -> Plan:
-        yield from self._raise(self._lift)
-        yield from self._swing(self._carry, 1.2)
 
     def _come_before_piece(self) -> Plan:
         with self.from_afar():
@@ -233,16 +218,6 @@ class SortingExpert(Expert):
         yield from self.get_straight(
             _HAND, lambda: self._grasp(_SHORT_OF), worth_it=lambda: not self._moved(begin)
         )
-
-    def _straight_before_piece(self) -> bool:
-        """Has the open hand only to go straight on, or is it there?"""
-        if self._at_grasp():
-            return True
-        goal = self._grasp(0.0)
-        position, _ = self._ik.hand_pose(self._arms, _HAND)
-        back, *aside = (goal.rotation.T @ (position - goal.position))[[2, 0, 1]]
-        straight = np.linalg.norm(aside) < _STRAIGHT and 0.0 < back < _SHORT_OF + _STRAIGHT
-        return bool(straight and self._hands[1] < 0.1)
 
     def _some_grip(self) -> tuple[float, float]:
         """Tilt of the hand [rad] and height above the workpiece's middle [m]: never the same."""
@@ -256,9 +231,7 @@ class SortingExpert(Expert):
     def _approach(self, speed: float) -> Plan:
         """Bring the open hand around the workpiece; stop when that is moved away meanwhile."""
         begin, _ = self._piece()
-        position, _ = self._ik.hand_pose(self._arms, _HAND)
-        way = float(np.linalg.norm(self._grasp(0.0).position - position))
-        follow = self.track(_HAND, lambda: self._grasp(0.0), way / (speed * self.tempo))
+        follow = self.track(_HAND, lambda: self._grasp(0.0), _SHORT_OF / (speed * self.tempo))
         while not self._moved(begin):
             action = next(follow, None)
             if action is None:
@@ -292,18 +265,12 @@ class SortingExpert(Expert):
     # placing
 
     def _place(self) -> Plan:
-        x, y, above = self._piece()[0] - self._scene.cell_position(self.sim)
-        if math.hypot(x, y) > _STRAIGHT or above > self._scene.piece_half[2] + _ABOVE_CELL:
-            off = self.misjudged_destination()
-            yield from self._swing_to(self._placing(_ABOVE_CELL, off), speed=0.28)
-            yield from self.get_straight(_HAND, lambda: self._placing(_ABOVE_CELL), self._holds)
+        off = self.misjudged_destination()
+        yield from self._swing_to(self._placing(_ABOVE_CELL, off), speed=0.28)
+        yield from self.get_straight(_HAND, lambda: self._placing(_ABOVE_CELL), self._holds)
         if not self._holds():
             return
         yield from self.move_hand(_HAND, self._placing(self._drop), speed=0.15)
-        yield from self._leave()
-
-    def _leave(self) -> Plan:
-        """Let the workpiece stand where it is."""
         yield from self.open(_HAND, 0.4, self._ajar())
         yield from self._draw_back(_SHORT_OF)
         yield from self.open(_HAND, 0.3)

@@ -15,7 +15,7 @@ LOST = 2.2
 """An expert that begins anew, with a glance at the thing from above, loses less [s]."""
 
 
-@pytest.mark.parametrize("task", ["moving_grasp", "weighing", "placement", "sorting"])
+@pytest.mark.parametrize("task", ["moving_grasp", "weighing", "placement"])
 def test_an_expert_that_takes_over_at_any_moment_succeeds_and_loses_little_time(task: str) -> None:
     env = KuavoEnv(task, image_size=None)
     _, info = env.reset(seed=5001)
