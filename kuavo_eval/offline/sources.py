@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from kuavo_eval.offline.episodes import Recording
 from kuavo_eval.offline.options import Options
 from kuavo_train.checkpoint.manifest import read_manifest
 from kuavo_train.data.conversion import BAG_ENDINGS
-from kuavo_train.data.metadata import ABOUT_FILE
+from kuavo_train.data.metadata import read_about
 from kuavo_train.errors import CheckpointError
 from kuavo_train.tasks import Task, TaskRegistry, UnknownTask
 
@@ -89,7 +88,7 @@ def open_source(source: Source, registry: TaskRegistry, options: Options) -> Rec
 def _told_by(path: Path, registry: TaskRegistry) -> str:
     """The task that a dataset says it shows."""
     try:
-        told = json.loads((path / ABOUT_FILE).read_text(encoding="utf-8"))["task_name"]
+        told = read_about(path)["task_name"]
     except (OSError, ValueError, KeyError):
         raise UserError(
             f"{path} doesn't say which task it shows: --data TASK={path}, with TASK one of "

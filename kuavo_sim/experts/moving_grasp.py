@@ -50,7 +50,7 @@ class MovingGraspExpert(ParcelExpert):
     def _pushable(self) -> bool:
         x, y, z = self.parcel - [*self.scene.area, TABLE_TOP]
         # not by contact, which comes and goes while it slides
-        lies = z < self.axes()[2] + _LIES and not self.holds
+        lies = z < self.axes()[2] + _LIES
         return bool(lies and abs(x) < STRAIGHT and -0.3 < y < -0.01)
 
     @property

@@ -59,7 +59,6 @@ def lead(
     act: Callable[[], np.ndarray],
     over: Callable[[], str | None],
     who: str,
-    control_hz: int = CONTROL_HZ,
 ) -> str | None:
     """Let `act` drive, unseen by the cameras, until `over` gives TURN; gives what a `LeadIn` does.
 
@@ -69,14 +68,12 @@ def lead(
         act: see `kuavo_sim.trials.play`.
         over: asked after every period.
         who: drives.
-        control_hz: how often it acts.
     """
-    cameras, hz = env.cameras, env.control_hz
-    env.cameras, env.control_hz = (), control_hz
+    cameras, env.cameras = env.cameras, ()
     try:
         ended = play(env, info, act, over).info
     finally:
-        env.cameras, env.control_hz = cameras, hz
+        env.cameras = cameras
     if ended["success"]:
         return f"{who} did it"
     return str(ended["failure"]) if ended["failure"] else None

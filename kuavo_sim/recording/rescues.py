@@ -197,17 +197,16 @@ def rescue_one(job: RescueJob) -> list[str]:
         shutil.rmtree(leftover)  # of an interrupted run
     env = KuavoEnv(job.task, image_size=job.how.image_size, shadows=job.how.shadows)
     try:
-        _, info = env.reset(seed=job.seed)
+        env.reset(seed=job.seed)
         scene, failures = _Scene(job, env), []
         for chance in range(CHANCES):
-            failure = scene.let_learner_drive(info, chance)
+            failure = scene.let_learner_drive(chance)
             if failure is None:
                 break
             failures.append(f"{failure} (after {env.sim.progress.stage})")
             helped = scene.rescue(for_good=failure == TIME_UP or bool(env.sim.progress.failure))
-            if helped is None or helped["success"]:
+            if not helped or env.sim.progress.success:
                 break
-            info = helped
         with ItemFolder(job.items, _scene_key(job.seed)) as item:
             item.finish({"seed": job.seed, "rescues": scene.count, "failures": failures})
         return failures
@@ -228,7 +227,7 @@ class _Scene:
         self._past: list[Snapshot] = []
         self.count = 0
 
-    def let_learner_drive(self, info: dict[str, Any], chance: int) -> str | None:
+    def let_learner_drive(self, chance: int) -> str | None:
         """Until success (None) or failure (why); keeps the moments since the last new stage."""
         env, job = self._env, self._job
         if chance:
@@ -247,7 +246,7 @@ class _Scene:
                 self._past.append(env.sim.snapshot())
             return STUCK if env.sim.time - self._past[0].data.time >= patience else None
 
-        return play(env, info, job.learner.drive(env, job.seed), over).failure
+        return play(env, env.info(), job.learner.drive(env, job.seed), over).failure
 
     def _come_to_rest(self) -> None:
         sim = self._env.sim
@@ -257,8 +256,8 @@ class _Scene:
                 return
             sim.step()
 
-    def rescue(self, for_good: bool) -> dict[str, Any] | None:
-        """Record from some of the moments; the info at the next stage, None where none came.
+    def rescue(self, for_good: bool) -> bool:
+        """Record from some of the moments; did the last of them get to the next stage?
 
         for_good: there is no going on from where the policy has got to.
         """
@@ -267,21 +266,21 @@ class _Scene:
         past = [moment for moment in self._past if moment.data.time <= latest]
         count = min(self._job.how.moments, len(past))
         if not count:
-            return None
+            return False
         chosen = [past[i] for i in sorted(self._rng.choice(len(past), count, replace=False))]
         last = chosen.pop(0 if for_good else -1)
         for moment in chosen:
             self._record(moment, to_next_stage=False)
         return self._record(last, to_next_stage=True)
 
-    def _record(self, moment: Snapshot, to_next_stage: bool) -> dict[str, Any] | None:
+    def _record(self, moment: Snapshot, to_next_stage: bool) -> bool:
         job, env, how = self._job, self._env, self._job.how
         env.resume(moment)
         env.cameras = topics.CAMERAS
         drawn = [job.seed, 8, self.count]
         expert = make_expert(env.sim, Whims(how.whims, drawn))
         if not _under_way(expert):
-            return None
+            return False
         disturb = Disturbance(how.disturbance, np.random.default_rng([*drawn, 2]))
         stages, began = len(env.sim.progress.stages), env.sim.time
 
@@ -302,7 +301,7 @@ class _Scene:
                 vain = (info["failure"] or lost) and not helped
                 if vain or episode.length < SHORTEST:
                     episode.abandon()
-                    return None
+                    return False
                 item.finish(
                     {
                         "task": job.task,
@@ -318,7 +317,7 @@ class _Scene:
                 episode.abandon()
                 raise
         self.count += 1
-        return info if helped else None
+        return helped
 
 
 def _under_way(expert: Expert) -> bool:

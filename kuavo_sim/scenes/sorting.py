@@ -157,12 +157,6 @@ class SortingScene(Scene):
         container = sim.data.body(BOX)
         return container.xpos + container.xmat.reshape(3, 3) @ cell_centre(self.marked_cell)
 
-    def in_cell(self, sim: Simulation) -> bool:
-        """Is the workpiece down in the marked compartment, whoever touches it?"""
-        container, piece = sim.data.body(BOX), sim.data.body(WORKPIECE)
-        offset = container.xmat.reshape(3, 3).T @ (piece.xpos - self.cell_position(sim))
-        return bool(np.abs(offset[:2]).max() < IN_CELL and 0.01 < offset[2] < 0.05)
-
 
 class SortingRubric(Rubric):
     """at_rack → grasped → turned → at_placement → placed."""
@@ -200,7 +194,9 @@ class SortingRubric(Rubric):
         return bool(bottom > LIFTED and not _touches_furniture(sim))
 
     def _rests_in_cell(self, sim: Simulation) -> bool:
-        inside = self._scene.in_cell(sim)
+        container, piece = sim.data.body(BOX), sim.data.body(WORKPIECE)
+        offset = container.xmat.reshape(3, 3).T @ (piece.xpos - self._scene.cell_position(sim))
+        inside = np.abs(offset[:2]).max() < IN_CELL and 0.01 < offset[2] < 0.05
         velocity = sim.data.joint(WORKPIECE).qvel
         still = np.abs(velocity[:3]).max() < 0.02 and np.abs(velocity[3:]).max() < 0.3
         if not (inside and still and not _held(sim) and not _touched_by_robot(sim)):
